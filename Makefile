@@ -1,0 +1,54 @@
+# `make help` lists the targets; every target sets up what it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+GUARDRAILS ?= ../shared/data/guardrails
+
+.PHONY: help install run test check golden crds proto docs lock bench accuracy clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+install: .venv/installed ## make .venv with everything, from the lock file
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install ## serve examples/01-quickstart with the mock provider
+	$(BIN)/dragoman run examples/01-quickstart --mock-provider $(ARGS)
+
+test: install ## run the tests (ARGS=tests/golden for one area)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install ## linters, types, import contracts, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m crds.schema --check
+	$(BIN)/python -m ext_proc.compile --check
+
+golden: install ## rewrite tests/golden from what render() returns
+	$(BIN)/python -m dragoman.golden tests/golden
+
+crds: install ## rewrite crds/*.yaml from the models
+	$(BIN)/python -m crds.schema
+
+proto: install ## rewrite *_pb2.py from the .proto files
+	$(BIN)/python -m ext_proc.compile
+
+lock: ## resolve requirements.lock again (needs uv: `pip install uv`)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+
+bench: install ## Envoy alone against Envoy with the guard, paired
+	$(BIN)/python -m bench $(ARGS)
+
+accuracy: install ## score the detectors on GUARDRAILS (a folder of labelled data)
+	$(BIN)/python bench/accuracy.py $(GUARDRAILS)
+
+clean: ## remove what the targets made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -1,0 +1,153 @@
+"""The intermediate representation: what the gateway should be, in no one's dialect.
+
+`translate` makes it from Resources, `build` makes Envoy's resources from it; they meet only here.
+Frozen values without behaviour; every tuple is in a chosen order, so equal input gives equal bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from crds.gateway import SecretValue
+from crds.meta import Key
+from crds.plan import Format, RoutePlan, VirtualHostPlan
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficClass:
+    """One set of timeouts and retries: one Envoy route of a virtual host. Seconds; None: no limit."""
+
+    stream: bool
+    translate: bool
+    request_s: float | None
+    attempt_s: float | None
+    """Per-try timeout: `timeouts.attempt` of calls, `timeouts.firstByte` of streams."""
+    idle_s: float | None
+    retries: int
+
+    @property
+    def name(self) -> str:
+        """The identity of the class; the guard's metadata names it."""
+        parts = {
+            "request": self.request_s,
+            "attempt": self.attempt_s,
+            "idle": self.idle_s,
+        }
+        limits = [f"{name}={value:g}s" for name, value in parts.items() if value is not None]
+        kind = "stream" if self.stream else "call"
+        return ",".join([kind, *limits, f"retries={self.retries}", *["translate"][: self.translate]])
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """One hostname of one listener."""
+
+    name: str
+    """Also the name of its plan."""
+    domain: str
+    """What Envoy matches: `ai.corp.example`, `*.corp.example` or `*`."""
+    max_body_bytes: int
+    """The largest body any policy of this virtual host allows."""
+    classes: tuple[TrafficClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener of a Gateway."""
+
+    gateway: Key
+    name: str
+    port: int
+    protocol: Literal["HTTP", "HTTPS"]
+    hostname: str | None
+    certificates: tuple[str, ...]
+    """Names of TLS secrets; HTTPS only."""
+    virtual_hosts: tuple[VirtualHost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTLS:
+    """How a target's certificate is verified."""
+
+    server_name: str
+    authorities: str | None
+    """Name of a validation secret; None: the system's authorities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The header that proves us to the provider; the value is a secret's."""
+
+    secret: str
+    header: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One (AIBackend, model) pair: one cluster with its own upstream filters."""
+
+    name: str
+    backend: Key
+    provider: str
+    host: str
+    port: int
+    tls: UpstreamTLS | None
+    credential: Credential | None
+    model: str | None
+    paths: Mapping[Format, str]
+    """The path each format is served under."""
+    max_body_bytes: int
+    """The largest body of the virtual hosts that use it."""
+
+    @property
+    def authority(self) -> str:
+        """The `:authority` the provider expects."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.tls else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class GenericSecret:
+    """A provider's key."""
+
+    name: str
+    value: SecretValue
+    owner: Key
+    """The object to blame if Envoy refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSecret:
+    """A listener's certificate chain and private key, PEM."""
+
+    name: str
+    chain: bytes
+    private_key: SecretValue
+    owner: Key
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoritiesSecret:
+    """Private certificate authorities, PEM."""
+
+    name: str
+    bundle: bytes
+    owner: Key
+
+
+Secret = GenericSecret | CertificateSecret | AuthoritiesSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The root: everything Envoy and ext_proc are told."""
+
+    listeners: tuple[Listener, ...] = ()
+    targets: tuple[Target, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    virtual_host_plans: tuple[VirtualHostPlan, ...] = ()
+    route_plans: tuple[RoutePlan, ...] = ()
+    owners: Mapping[str, Key] = field(default_factory=dict)
+    """Which object an Envoy resource name comes from, to find the culprit of a NACK."""

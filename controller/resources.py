@@ -1,0 +1,66 @@
+"""Resources: everything a source has read, by key; the input of `translate`.
+
+Frozen and whole: a source builds a new value for every change. An object that could not be read
+stands in `broken` with its problems, so that it can be reported and, where safety asks for it,
+answered for.
+"""
+
+from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from crds.aibackend import AIBackendSpec
+from crds.aipolicy import AIPolicySpec, TargetRef
+from crds.airoute import AIRouteSpec
+from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec, SecretValue
+from crds.meta import Key, ObjectMeta
+
+SpecT = TypeVar("SpecT", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Object(Generic[SpecT]):
+    """One object of a kind: its key, metadata and spec; `origin` says where it stands (file:line)."""
+
+    key: Key
+    meta: ObjectMeta
+    spec: SpecT
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with an object as written: the field path and the fix."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An object that could not be read."""
+
+    key: Key
+    origin: str
+    problems: tuple[Problem, ...]
+    generation: int = 1
+    target_refs: tuple[TargetRef, ...] | None = None
+    """An AIPolicy's targets, if at least those were readable."""
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The whole input world, keyed by (kind, namespace, name)."""
+
+    gateways: Mapping[Key, Object[GatewaySpec]] = field(default_factory=dict)
+    gateway_classes: Mapping[Key, Object[GatewayClassSpec]] = field(default_factory=dict)
+    reference_grants: Mapping[Key, Object[ReferenceGrantSpec]] = field(default_factory=dict)
+    routes: Mapping[Key, Object[AIRouteSpec]] = field(default_factory=dict)
+    policies: Mapping[Key, Object[AIPolicySpec]] = field(default_factory=dict)
+    backends: Mapping[Key, Object[AIBackendSpec]] = field(default_factory=dict)
+    secrets: Mapping[Key, Mapping[str, SecretValue]] = field(default_factory=dict)
+    config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+    namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    broken: tuple[Broken, ...] = ()

@@ -1,0 +1,136 @@
+"""AIBackend: one provider account or one self-hosted model server."""
+
+from ipaddress import ip_address
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from crds.meta import Amount, Model, ModelName, Name, Rule, UniqueNames
+
+Provider = Literal["OpenAI", "Anthropic", "OpenAICompatible"]
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether the host is an IPv4 or IPv6 address rather than a DNS name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Endpoint(Model):
+    """Where the provider is reached."""
+
+    hostname: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9:]([-a-z0-9.:]*[a-z0-9:])?$"),
+    ]
+    """A DNS name, an IPv4 or an IPv6 address."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Defaults to 443 with `tls.mode: Verify`, to 80 with `None`."""
+
+
+class SecretRef(Model):
+    """A Secret in the AIBackend's own namespace."""
+
+    name: Name
+    key: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "apiKey"
+    """The key of the Secret that holds the value."""
+
+
+class Auth(Model):
+    """How Dragoman proves itself to the provider. The value goes to Envoy only."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(self.type == 'APIKey') == has(self.secretRef)",
+            "secretRef is required with type APIKey and not allowed with type None",
+            lambda self: (self.type == "APIKey") == (self.secret_ref is not None),
+        ),
+    )
+
+    type: Literal["APIKey", "None"]
+    """`APIKey` sends the key in the provider's own header; `None` sends none."""
+    secret_ref: SecretRef | None = None
+    """The Secret that holds the key."""
+
+
+class CACertificateRef(Model):
+    """A ConfigMap in the AIBackend's own namespace whose `ca.crt` holds PEM certificates."""
+
+    group: Literal[""] = ""
+    kind: Literal["ConfigMap"] = "ConfigMap"
+    name: Name
+
+
+class TLS(Model):
+    """How the connection to the provider is secured."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.mode == 'Verify' || !has(self.caCertificateRefs)",
+            "caCertificateRefs needs mode Verify",
+            lambda self: self.mode == "Verify" or not self.ca_certificate_refs,
+        ),
+    )
+
+    mode: Literal["Verify", "None"] = "Verify"
+    """`Verify` checks the certificate and the name; `None` is plain text."""
+    ca_certificate_refs: Annotated[tuple[CACertificateRef, ...], Field(max_length=8), UniqueNames] = ()
+    """Private certificate authorities, instead of the system's."""
+
+
+class Price(Model):
+    """What a million tokens cost."""
+
+    currency: Literal["USD"] = "USD"
+    input: Amount
+    """Per million input tokens."""
+    cached_input: Amount | None = None
+    """Per million input tokens read from the provider's cache; defaults to `input`."""
+    cache_write: Amount | None = None
+    """Per million input tokens written to the provider's cache; defaults to `input`."""
+    output: Amount
+    """Per million output tokens, reasoning included."""
+
+
+class CatalogModel(Model):
+    """One model this backend serves."""
+
+    name: ModelName
+    price: Price | None = None
+    """Overrides the packaged price of this model."""
+
+
+class CircuitBreaker(Model):
+    """Protection of the provider account."""
+
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Requests under way at once; the next target is used when this one is full."""
+
+
+class AIBackendSpec(Model):
+    """One provider account or self-hosted model server."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.provider != 'OpenAICompatible' || has(self.endpoint)",
+            "endpoint is required with provider OpenAICompatible",
+            lambda self: self.provider != "OpenAICompatible" or self.endpoint is not None,
+            "endpoint",
+        ),
+    )
+
+    provider: Provider
+    """The API this backend speaks."""
+    endpoint: Endpoint | None = None
+    """Defaults to the provider's public endpoint."""
+    auth: Auth
+    """How Dragoman proves itself to the provider."""
+    tls: TLS = TLS()
+    """How the connection is secured."""
+    models: Annotated[tuple[CatalogModel, ...], Field(max_length=256), UniqueNames] = ()
+    """Models and prices; known models of a known provider need no entry."""
+    circuit_breaker: CircuitBreaker | None = None
+    """Limits on requests under way."""

@@ -1,0 +1,151 @@
+"""AIPolicy: what must hold for the requests and responses of a Gateway or an AIRoute."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from crds.meta import Label, Model, Name, Quantity, Rule, UniqueNames
+
+Origin = Literal[
+    "System", "User", "Assistant", "Reasoning", "ToolCalls", "ToolResults", "ToolDefinitions", "Other"
+]
+
+
+class TargetRef(Model):
+    """A Gateway or an AIRoute in the AIPolicy's own namespace."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.group == (self.kind == 'Gateway' ? 'gateway.networking.k8s.io' : 'dragoman.dev')",
+            "group is gateway.networking.k8s.io for kind Gateway and dragoman.dev for kind AIRoute",
+            lambda self: self.group
+            == ("gateway.networking.k8s.io" if self.kind == "Gateway" else "dragoman.dev"),
+            "group",
+        ),
+    )
+
+    group: Literal["gateway.networking.k8s.io", "dragoman.dev"]
+    kind: Literal["Gateway", "AIRoute"]
+    name: Name
+    section_name: Name | None = None
+    """A listener of the Gateway, or a rule of the AIRoute."""
+
+
+class ConfigMapRef(Model):
+    """One key of a ConfigMap in the AIPolicy's own namespace."""
+
+    name: Name
+    key: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class Guard(Model):
+    """A detector and what happens when it finds something."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.type == 'PII' || !has(self.entities)",
+            "entities belongs to type PII",
+            lambda self: self.type == "PII" or not self.entities,
+            "entities",
+        ),
+        Rule(
+            "(self.type == 'Keywords') == (has(self.words) != has(self.configMapRef))",
+            "type Keywords needs exactly one of words and configMapRef",
+            lambda self: (self.type == "Keywords")
+            == (bool(self.words) != (self.config_map_ref is not None)),
+        ),
+        Rule(
+            "self.type == 'Keywords' || (!has(self.words) && !has(self.configMapRef))",
+            "words and configMapRef belong to type Keywords",
+            lambda self: self.type == "Keywords" or (not self.words and self.config_map_ref is None),
+        ),
+        Rule(
+            "self.type != 'PromptInjection' || self.action != 'Redact'",
+            "PromptInjection scores a whole text and cannot Redact; use Block or Audit",
+            lambda self: self.type != "PromptInjection" or self.action != "Redact",
+            "action",
+        ),
+        Rule(
+            "self.type == 'PromptInjection' || !has(self.threshold)",
+            "threshold belongs to type PromptInjection",
+            lambda self: self.type == "PromptInjection" or self.threshold is None,
+            "threshold",
+        ),
+    )
+
+    name: Label
+    """Unique in its list; records and metrics refer to it."""
+    type: Literal["PII", "Secrets", "PromptInjection", "Keywords"]
+    action: Literal["Block", "Redact", "Audit"]
+    """`Block` answers 403, `Redact` masks what was found, `Audit` only records it."""
+    entities: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z]+$")], ...],
+        Field(max_length=64),
+    ] = ()
+    """Kinds of personal data; the detector's default set when left out."""
+    words: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(max_length=1024)
+    ] = ()
+    """Words and phrases, in any case."""
+    config_map_ref: ConfigMapRef | None = None
+    """A ConfigMap's key with one word or phrase a line."""
+    threshold: Annotated[str, StringConstraints(pattern=r"^(0\.[0-9]{1,3}|1\.0)$")] | None = None
+    """The score from which the action is taken; 0.5 when left out."""
+    scope: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
+    """Which text is read; all of it when left out."""
+
+
+class RequestPolicy(Model):
+    """What must hold for requests."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.maxBodySize) || has(self.unscanned) || (has(self.guards) && size(self.guards) > 0)",
+            "request has no effect: set maxBodySize, unscanned or guards",
+            lambda self: bool(self.max_body_size or self.unscanned or self.guards),
+        ),
+    )
+
+    max_body_size: Quantity | None = None
+    """The largest body, such as `10Mi`; of several policies the smallest. 4Mi when none says."""
+    unscanned: Literal["Allow", "Block"] | None = None
+    """What happens to content no detector can read: images, files, remote URLs. `Allow` when none says."""
+    guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
+    """All of them read the original text; Block wins over Redact, Redact over Audit."""
+
+
+class ResponsePolicy(Model):
+    """What must hold for responses."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.guards) && size(self.guards) > 0",
+            "response has no effect: set guards",
+            lambda self: bool(self.guards),
+            "guards",
+        ),
+    )
+
+    guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
+    """As for requests; streams are redacted as they pass."""
+
+
+class AIPolicySpec(Model):
+    """What must hold for the requests and responses of a Gateway or an AIRoute."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.request) || has(self.response)",
+            "the policy has no effect: set request or response",
+            lambda self: self.request is not None or self.response is not None,
+        ),
+    )
+
+    target_refs: Annotated[tuple[TargetRef, ...], Field(min_length=1, max_length=16)]
+    """What the policy applies to."""
+    mode: Literal["Enforce", "Audit"] = "Enforce"
+    """`Audit` decides and records, and changes nothing."""
+    request: RequestPolicy | None = None
+    """What must hold for requests."""
+    response: ResponsePolicy | None = None
+    """What must hold for responses."""

@@ -1,0 +1,156 @@
+"""AIRoute: who is served, and by what."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from crds.meta import (
+    Duration,
+    Hostname,
+    Label,
+    Model,
+    ModelName,
+    Name,
+    Rule,
+    UniqueNames,
+    seconds,
+)
+
+
+class ParentRef(Model):
+    """A Gateway, or one of its listeners, that this AIRoute attaches to."""
+
+    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    kind: Literal["Gateway"] = "Gateway"
+    namespace: Label | None = None
+    """Defaults to the AIRoute's own namespace."""
+    name: Name
+    section_name: Name | None = None
+    """One listener; all of them when left out."""
+
+
+class ModelMatch(Model):
+    """The model a caller asks for."""
+
+    type: Literal["Exact", "Prefix"] = "Exact"
+    value: ModelName
+
+
+class HeaderMatch(Model):
+    """A request header with exactly this value."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][-a-z0-9]*$")]
+    """In lower case."""
+    value: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[ -~]+$")]
+
+
+class Match(Model):
+    """Conditions that must all hold."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.model) || (has(self.headers) && size(self.headers) > 0)",
+            "a match needs model or headers; leave matches out to match every request",
+            lambda self: self.model is not None or bool(self.headers),
+        ),
+        Rule(
+            "!has(self.headers) || self.headers.all(h, !h.name.startsWith('x-dragoman-'))",
+            "headers named x-dragoman-* are Dragoman's own and never reach a match",
+            lambda self: not any(h.name.startswith("x-dragoman-") for h in self.headers),
+            "headers",
+        ),
+    )
+
+    model: ModelMatch | None = None
+    """The model in the request's body."""
+    headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=8), UniqueNames] = ()
+    """Request headers."""
+
+
+class BackendRef(Model):
+    """One target: an AIBackend and the model to ask it for."""
+
+    name: Name
+    """The AIBackend."""
+    namespace: Label | None = None
+    """Defaults to the AIRoute's own; another one needs a ReferenceGrant there."""
+    model: ModelName | None = None
+    """The model to ask for; the caller's own when left out."""
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    """Share of requests among the backendRefs of the same priority."""
+    priority: Annotated[int, Field(ge=0, le=15)] = 0
+    """0 is tried first; a higher one serves when all before it fail."""
+
+
+def _fits(part: str | None, whole: str | None) -> bool:
+    return part is None or whole is None or seconds(part) <= seconds(whole)
+
+
+class Timeouts(Model):
+    """How long things may take; no limit where left out."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.request) || !has(self.attempt) || duration(self.attempt) <= duration(self.request)",
+            "attempt must not be longer than request",
+            lambda self: _fits(self.attempt, self.request),
+            "attempt",
+        ),
+        Rule(
+            "!has(self.request) || !has(self.firstByte) || duration(self.firstByte) <= duration(self.request)",
+            "firstByte must not be longer than request",
+            lambda self: _fits(self.first_byte, self.request),
+            "firstByte",
+        ),
+    )
+
+    request: Duration | None = None
+    """The whole request, all attempts included."""
+    attempt: Duration | None = None
+    """One attempt of a call that does not stream, until its response begins."""
+    first_byte: Duration | None = None
+    """One attempt of a stream, until its response begins."""
+    stream_idle: Duration | None = None
+    """The longest silence within an attempt."""
+
+
+class Retry(Model):
+    """What happens when a target fails before it answers."""
+
+    attempts: Annotated[int, Field(ge=0, le=8)]
+    """Further tries after the first; 2 by default where the rule has a second target, else 0."""
+
+
+class RouteRule(Model):
+    """One way to serve requests."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.backendRefs.exists(b, !has(b.weight) || b.weight > 0)",
+            "at least one backendRef needs a weight above 0",
+            lambda self: any(b.weight > 0 for b in self.backend_refs),
+            "backendRefs",
+        ),
+    )
+
+    name: Label
+    """Unique in the AIRoute; AIPolicies and records refer to it."""
+    matches: Annotated[tuple[Match, ...], Field(max_length=64)] = ()
+    """Any of them; every request when left out."""
+    backend_refs: Annotated[tuple[BackendRef, ...], Field(min_length=1, max_length=16)]
+    """The targets."""
+    timeouts: Timeouts = Timeouts()
+    """How long things may take."""
+    retry: Retry | None = None
+    """What happens when a target fails before it answers."""
+
+
+class AIRouteSpec(Model):
+    """Who is served, and by what."""
+
+    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=16)]
+    """The Gateways that serve this AIRoute."""
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16)] = ()
+    """Every hostname of the listener when left out."""
+    rules: Annotated[tuple[RouteRule, ...], Field(min_length=1, max_length=64), UniqueNames]
+    """The most specific match serves a request."""

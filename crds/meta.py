@@ -1,0 +1,146 @@
+"""What every kind is made of: the strict base model, object metadata, references and units.
+
+The first of the base files: it imports nothing of ours. A cross-field rule is written once, as a
+`Rule` that holds its CEL text (for the API server) and its Python twin (for files).
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+GROUP = "dragoman.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+
+
+class Rule(NamedTuple):
+    """A cross-field rule: CEL for the API server, a predicate for files, one message for both."""
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool]
+    field: str = ""
+
+
+class Model(BaseModel):
+    """Frozen, camelCase, and strict about unknown fields: a typo is an error, never a no-op."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        for rule in self.RULES:
+            if not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
+
+
+class Foreign(BaseModel):
+    """A kind that is not ours (Gateway, Secret, …): we read the fields we use and ignore the rest."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DURATION = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+QUANTITY = r"^[1-9][0-9]{0,9}(Ki|Mi)?$"
+PRICE = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?$"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL)]
+Hostname = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=HOSTNAME)]
+Duration = Annotated[str, StringConstraints(max_length=20, pattern=DURATION)]
+Quantity = Annotated[str, StringConstraints(max_length=12, pattern=QUANTITY)]
+Amount = Annotated[str, StringConstraints(max_length=16, pattern=PRICE)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SIZES = {"": 1, "Ki": 1024, "Mi": 1024 * 1024}
+
+
+def seconds(duration: str) -> float:
+    """A Go duration such as `1m30s`, in seconds."""
+    parts = re.findall(r"(\d+)(ms|h|m|s)", duration)
+    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts)).total_seconds()
+
+
+def size_bytes(quantity: str) -> int:
+    """A Kubernetes quantity such as `10Mi`, in bytes."""
+    digits = quantity.rstrip("KMi")
+    return int(digits) * _SIZES[quantity[len(digits) :]]
+
+
+class ObjectMeta(Foreign):
+    """The part of metadata that configuration depends on."""
+
+    name: str
+    namespace: str = "default"
+    generation: int = 1
+    creation_timestamp: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Key(NamedTuple):
+    """The identity of an object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def _unique(attribute: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen = [getattr(item, attribute) for item in items]
+        twice = sorted({str(value) for value in seen if seen.count(value) > 1})
+        if twice:
+            raise ValueError(f"{attribute} must be unique: {', '.join(twice)} stands twice")
+        return items
+
+    return check
+
+
+UniqueNames = AfterValidator(_unique("name"))
+"""A list of named objects; the schema marks it `x-kubernetes-list-type: map`."""
+
+
+class Condition(NamedTuple):
+    """One status condition, as Gateway API words it."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str

@@ -1,0 +1,177 @@
+"""The plan: compiled instructions from the controller to ext_proc, and the only contract they share.
+
+One `VirtualHostPlan` per virtual host holds the guards of its Gateway and listener and the index
+that finds a rule; one `RoutePlan` per AIRoute holds that AIRoute's own part. A plan names no
+secret. Its version is the hash of its canonical JSON, so equal content is never sent twice.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+"""Raised when a plan changes in a way an older ext_proc cannot read."""
+TYPE_URL = f"type.googleapis.com/dragoman.plan.v{SCHEMA}.Plan"
+
+METADATA_NAMESPACE = "dragoman"
+TARGETS_NAMESPACE = "dragoman.targets"
+PLAN_HEADER = "x-dragoman-plan"
+FILTER_HEADER = "x-dragoman-filter"
+TARGET_HEADER = "x-dragoman-target"
+TRANSLATED_HEADER = "x-dragoman-translated"
+
+Format = Literal["OpenAIChat", "OpenAIEmbeddings", "AnthropicMessages"]
+Origin = Literal[
+    "System", "User", "Assistant", "Reasoning", "ToolCalls", "ToolResults", "ToolDefinitions", "Other"
+]
+GuardType = Literal["PII", "Secrets", "PromptInjection", "Keywords"]
+Action = Literal["Block", "Redact", "Audit"]
+
+
+class PlanModel(BaseModel):
+    """Frozen and strict; tuples keep the order the controller chose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GuardPlan(PlanModel):
+    """One guard of one AIPolicy, ready to compile."""
+
+    name: str
+    policy: str
+    """`namespace/name` of the AIPolicy."""
+    type: GuardType
+    action: Action
+    """What to do; `Audit` also where the policy's mode is Audit."""
+    entities: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    threshold: float = 0.5
+    scope: tuple[Origin, ...] = ()
+    """Empty: all text."""
+
+
+class Guards(PlanModel):
+    """What one level (Gateway, listener, AIRoute or rule) adds."""
+
+    request: tuple[GuardPlan, ...] = ()
+    response: tuple[GuardPlan, ...] = ()
+    max_body_bytes: int | None = None
+    block_unscanned: bool = False
+    unavailable: str = ""
+    """Not empty: an AIPolicy of this level is broken and has no accepted version; answer 503."""
+
+
+class PricePlan(PlanModel):
+    """US dollars per million tokens, as decimal strings."""
+
+    input: str
+    cached_input: str
+    cache_write: str
+    output: str
+
+
+class TargetPlan(PlanModel):
+    """One (AIBackend, model) pair: one Envoy cluster."""
+
+    cluster: str
+    backend: str
+    """`namespace/name` of the AIBackend."""
+    provider: str
+    model: str | None
+    """The model to ask for; None: the caller's."""
+    weight: int
+    priority: int
+    prices: dict[str, PricePlan] = Field(default_factory=dict)
+    """The AIBackend's own prices by model; packaged prices serve the rest."""
+    max_concurrent: int | None = None
+    """Counted per AIBackend, over all its targets."""
+
+
+class RulePlan(PlanModel):
+    """One rule of an AIRoute."""
+
+    name: str
+    formats: tuple[Format, ...]
+    """What callers may speak here: what every target's provider speaks."""
+    targets: tuple[TargetPlan, ...]
+    unary_class: str
+    stream_class: str
+    """Names of traffic classes (Envoy routes) for calls and for streams."""
+    translate: bool
+    """Targets differ in what they must be sent, so each attempt's body is made in its own chain."""
+    guards: Guards = Guards()
+
+
+class RoutePlan(PlanModel):
+    """One AIRoute's own part."""
+
+    kind: Literal["Route"] = "Route"
+    name: str
+    """`namespace/name` of the AIRoute."""
+    rules: tuple[RulePlan, ...]
+    guards: Guards = Guards()
+
+
+class Candidate(PlanModel):
+    """A rule that serves if these headers are present."""
+
+    route: str
+    rule: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class MatchTier(PlanModel):
+    """The rules of AIRoutes whose hostnames are equally specific; each list in order of precedence."""
+
+    exact: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
+    prefix: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
+    headers: tuple[Candidate, ...] = ()
+    """Matches on headers alone."""
+    rest: tuple[Candidate, ...] = ()
+    """Rules without matches."""
+
+
+class ListedModel(PlanModel):
+    """One row of `GET /v1/models`."""
+
+    id: str
+    owner: str
+    """The AIRoute's namespace."""
+
+
+class VirtualHostPlan(PlanModel):
+    """What all requests of one virtual host share."""
+
+    kind: Literal["VirtualHost"] = "VirtualHost"
+    name: str
+    gateway: str
+    listener: str
+    guards: tuple[Guards, ...] = ()
+    """The Gateway's, then the listener's."""
+    tiers: tuple[MatchTier, ...] = ()
+    """Most specific hostname first."""
+    routes: tuple[str, ...] = ()
+    """Names of the `RoutePlan`s that the tiers refer to."""
+    models: tuple[ListedModel, ...] = ()
+
+
+Plan = Annotated[VirtualHostPlan | RoutePlan, Field(discriminator="kind")]
+
+
+def canonical(plan: VirtualHostPlan | RoutePlan) -> bytes:
+    """The plan as JSON whose bytes depend on its content alone."""
+    return json.dumps(
+        plan.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+def version(content: bytes) -> str:
+    """The version of a resource: the hash of its bytes."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def resource_name(plan: VirtualHostPlan | RoutePlan) -> str:
+    """The xDS name: `vh/…` or `route/…`."""
+    return f"{'vh' if plan.kind == 'VirtualHost' else 'route'}/{plan.name}"

@@ -1,0 +1,172 @@
+"""The engine under the PII and secret detectors: a table of `Rule`s becomes a `SpanDetector`.
+One Hyperscan pass tells which rules occur at all, re2 says where for those alone, then context words
+and check digits decide. A second, reversed database tells how much of a text's end is undecided.
+What the rules are is in `pii` and `secrets`.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import hyperscan
+import re2
+
+from ext_proc.detectors import pattern
+from ext_proc.detectors.span import Span, SpanDetector, order, tail_end
+from ext_proc.detectors.view import view
+
+# Takes what a rule's core matched; returns how many of its characters the span has, 0 for no span.
+Check = Callable[[str], int | bool]
+
+NEAR = 64  # how far before a match its context words may stand
+
+
+class Rule(NamedTuple):
+    """`core` is the span; `left` must end where it starts, `right` must follow it.
+
+    `left` is best written so that it cannot end in two ways, with characters the core may start with.
+    """
+
+    entity: str
+    core: str
+    left: str = r"\b"
+    right: str = r"\b"
+    check: Check | None = None
+    context: str = ""  # an alternation of words, any case: one must stand near before
+    near: int = NEAR
+    score: float = 0.9
+    tail: str = ""
+
+
+class _Compiled(NamedTuple):
+    """A rule ready to run."""
+
+    rule: Rule
+    find: "re2._Regexp"
+    context: "re2._Regexp | None"
+    before: int
+    longest: int
+
+
+class _Scanner:
+    """A Hyperscan database with one copy for each thread: its scratch space is not shared."""
+
+    def __init__(self, expressions: Sequence[str], flags: int) -> None:
+        database = hyperscan.Database()
+        database.compile(
+            expressions=[e.encode("latin-1") for e in expressions],
+            ids=list(range(len(expressions))),
+            elements=len(expressions),
+            flags=[flags] * len(expressions),
+        )
+        self._bytes = hyperscan.dumpb(database)
+        self._local = threading.local()
+
+    def ends(self, data: bytes) -> dict[int, int]:
+        """Return, for each expression that occurs, the last end reported."""
+        found: dict[int, int] = {}
+
+        def note(id_: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            found[id_] = end
+
+        self._database().scan(data, match_event_handler=note)
+        return found
+
+    def _database(self) -> "hyperscan.Database":
+        database = getattr(self._local, "database", None)
+        if database is None:
+            database = hyperscan.loadb(self._bytes, hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            self._local.database = database
+        return database
+
+
+def _regexp(written: str) -> "re2._Regexp":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    return re2.compile(written.encode("latin-1"), options)
+
+
+def _compile(rule: Rule) -> _Compiled:
+    left, core, right = (pattern.parse(p) for p in (rule.left, rule.core, rule.right))
+    written = f"(?:{pattern.text(left)})({pattern.text(core)})(?:{pattern.text(right)})"
+    reach = pattern.longest(left)
+    return _Compiled(
+        rule,
+        _regexp(written),
+        _regexp(rf"(?i)\b(?:{rule.context})") if rule.context else None,
+        max(reach + 1, rule.near + 1 if rule.context else 0),
+        reach + pattern.longest(core) + pattern.longest(right) + 1,
+    )
+
+
+def _occurs(rule: Rule) -> str:
+    return f"(?:{rule.left})(?:{rule.core})(?:{rule.right})"
+
+
+def _undecided(rule: Rule) -> str:
+    r"""Return, for reversed text, a pattern of every beginning of a match, from the very end."""
+    begun = pattern.begun(pattern.parse(f"(?:{rule.core})(?:{rule.right})"))
+    if begun is None:
+        raise pattern.PatternError(f"matches nothing: {rule.core}")
+    left = pattern.mirrored(pattern.parse(rule.left))
+    return rf"\A(?:{pattern.text(pattern.mirrored(begun))})(?:{pattern.text(left)})"
+
+
+class _Rules:
+    """A table of rules as a detector."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = [_compile(rule) for rule in rules]
+        self.entities = tuple(dict.fromkeys(rule.entity for rule in rules))
+        self.before = max((c.before for c in self._rules), default=0)
+        self._longest = max((c.longest for c in self._rules), default=0)
+        self._occurs = _Scanner(
+            [_occurs(rule) for rule in rules], hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
+        )
+        self._undecided = _Scanner([_undecided(rule) for rule in rules], hyperscan.HS_FLAG_DOTALL)
+
+    def find(self, text: str) -> list[Span]:
+        data = view(text)
+        hits = self._occurs.ends(data)
+        return sorted((s for i in hits for s in _spans(self._rules[i], text, data)), key=order)
+
+    def hold(self, text: str) -> int:
+        last = view(text[-self._longest - 2 :])[::-1]
+        ends = self._undecided.ends(last)
+        return max((min(end, self._rules[i].longest) for i, end in ends.items()), default=0)
+
+
+def _spans(compiled: _Compiled, text: str, data: bytes) -> Iterable[Span]:
+    """Yield a rule's spans: each place is judged by itself, so that no match hides another."""
+    rule, position, seen, swallowed = compiled.rule, 0, -1, 0
+    while (found := compiled.find.search(data, position)) is not None:
+        start, end = found.span(1)
+        position = found.start() + 1
+        if start <= seen or not _in_context(compiled, data, start):
+            continue
+        seen = start
+        if rule.check is not None:
+            end = start + _accepted(rule.check, data[start:end].decode("latin-1"))
+        if end == start:
+            continue
+        if rule.tail:
+            end = swallowed = max(end, swallowed) if end < swallowed else tail_end(text, end, rule.tail)
+        yield Span(start, end, rule.entity, rule.score, rule.tail)
+
+
+def _accepted(check: Check, value: str) -> int:
+    verdict = check(value)
+    return len(value) if verdict is True else int(verdict)
+
+
+def _in_context(compiled: _Compiled, data: bytes, start: int) -> bool:
+    if compiled.context is None:
+        return True
+    return compiled.context.search(data[max(0, start - compiled.rule.near) : start]) is not None
+
+
+def detector(rules: Sequence[Rule]) -> SpanDetector:
+    """Compile a table of rules; takes a second or so for a few hundred, most of it without the GIL."""
+    return _Rules(rules)

@@ -1,0 +1,116 @@
+"""What span detectors share: the `Span`, the detector protocol, several detectors as one, and
+redaction of a whole text. Where patterns come from is in `rules`, streams are in `stream`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from string import ascii_letters, digits
+from typing import NamedTuple, Protocol
+
+# Characters that carry a span on, however long it gets: a token needs only a bounded anchor.
+TAILS: dict[str, frozenset[str]] = {
+    "word": frozenset(ascii_letters + digits + "_"),
+    "token": frozenset(ascii_letters + digits + "_-"),
+    "jwt": frozenset(ascii_letters + digits + "_-."),
+    "base64": frozenset(ascii_letters + digits + "+/=_-"),
+    "pem": frozenset(ascii_letters + digits + "+/=-\\\r\n"),
+}
+_STRIP = {name: "".join(sorted(characters)) for name, characters in TAILS.items()}
+
+
+class Span(NamedTuple):
+    """One match: code-point offsets, half-open; `tail` names the characters that prolong it."""
+
+    start: int
+    end: int
+    entity: str
+    score: float
+    tail: str = ""
+
+
+class SpanDetector(Protocol):
+    """Finds spans, and says how much of a text's end is still undecided."""
+
+    entities: tuple[str, ...]
+    before: int
+
+    def find(self, text: str) -> list[Span]:
+        """Return every span, sorted by start; they may overlap."""
+        ...
+
+    def hold(self, text: str) -> int:
+        """Return how many trailing characters could still start, or be part of, another match.
+
+        A span that starts before them is final, but for what its tail goes on to swallow.
+        """
+        ...
+
+
+class Cover(NamedTuple):
+    """Overlapping spans as one stretch, named after the first."""
+
+    start: int
+    end: int
+    entity: str
+
+
+def order(span: Span) -> tuple[int, float, str]:
+    """By start; of several at one start the surest names the cover. Ends play no part: a tail may still grow."""
+    return (span.start, -span.score, span.entity)
+
+
+def covers(spans: Iterable[Span]) -> Iterator[Cover]:
+    """Merge overlapping spans, left to right; those that merely touch stay apart."""
+    cover: Cover | None = None
+    for span in sorted(spans, key=order):
+        if cover is not None and span.start < cover.end:
+            cover = cover._replace(end=max(cover.end, span.end))
+            continue
+        if cover is not None:
+            yield cover
+        cover = Cover(span.start, span.end, span.entity)
+    if cover is not None:
+        yield cover
+
+
+def marker(entity: str) -> str:
+    """Return what stands in a redacted text for a span."""
+    return f"[REDACTED:{entity}]"
+
+
+def redact(text: str, spans: Iterable[Span]) -> tuple[str, tuple[str, ...]]:
+    """Replace each cover by its marker; also return the covers' entities, in order."""
+    pieces: list[str] = []
+    entities: list[str] = []
+    done = 0
+    for cover in covers(spans):
+        pieces += (text[done : cover.start], marker(cover.entity))
+        entities.append(cover.entity)
+        done = cover.end
+    pieces.append(text[done:])
+    return "".join(pieces), tuple(entities)
+
+
+def tail_end(text: str, start: int, tail: str) -> int:
+    """Return where the run of a tail's characters that begins at `start` ends."""
+    rest = text[start:] if start else text
+    return len(text) - len(rest.lstrip(_STRIP[tail]))
+
+
+class _AllOf:
+    """Several detectors as one."""
+
+    def __init__(self, detectors: Sequence[SpanDetector]) -> None:
+        self._detectors = tuple(detectors)
+        self.entities = tuple(dict.fromkeys(e for d in detectors for e in d.entities))
+        self.before = max((d.before for d in detectors), default=0)
+
+    def find(self, text: str) -> list[Span]:
+        return sorted((s for d in self._detectors for s in d.find(text)), key=order)
+
+    def hold(self, text: str) -> int:
+        return max((d.hold(text) for d in self._detectors), default=0)
+
+
+def all_of(detectors: Sequence[SpanDetector]) -> SpanDetector:
+    """Return one detector that finds what any of these finds."""
+    return detectors[0] if len(detectors) == 1 else _AllOf(detectors)
