@@ -5,49 +5,17 @@ stands in `broken` with its problems, so that it can be reported and, where safe
 answered for.
 """
 
-from dataclasses import dataclass, field
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
 
 from crds.aibackend import AIBackendSpec
-from crds.aipolicy import AIPolicySpec, TargetRef
+from crds.aipolicy import AIPolicySpec
 from crds.airoute import AIRouteSpec
 from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec, SecretValue
-from crds.meta import Key, ObjectMeta
+from crds.meta import Key
+from crds.objects import Broken, Object, Problem
 
-SpecT = TypeVar("SpecT", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Object(Generic[SpecT]):
-    """One object of a kind: its key, metadata and spec; `origin` says where it stands (file:line)."""
-
-    key: Key
-    meta: ObjectMeta
-    spec: SpecT
-    origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with an object as written: the field path and the fix."""
-
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An object that could not be read."""
-
-    key: Key
-    origin: str
-    problems: tuple[Problem, ...]
-    generation: int = 1
-    target_refs: tuple[TargetRef, ...] | None = None
-    """An AIPolicy's targets, if at least those were readable."""
-
-
+__all__ = ["Broken", "Object", "Problem", "Resources"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from crds.meta import Amount, Model, ModelName, Name, Rule, UniqueNames
+from crds.meta import (
+    HOST,
+    Amount,
+    DataKey,
+    Model,
+    ModelName,
+    Name,
+    Port,
+    Rule,
+    UniqueNames,
+)
 
 Provider = Literal["OpenAI", "Anthropic", "OpenAICompatible"]
 
@@ -22,12 +32,9 @@ def is_ip_address(host: str) -> bool:
 class Endpoint(Model):
     """Where the provider is reached."""
 
-    hostname: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9:]([-a-z0-9.:]*[a-z0-9:])?$"),
-    ]
+    hostname: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=HOST)]
     """A DNS name, an IPv4 or an IPv6 address."""
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Port | None = None
     """Defaults to 443 with `tls.mode: Verify`, to 80 with `None`."""
 
 
@@ -35,7 +42,7 @@ class SecretRef(Model):
     """A Secret in the AIBackend's own namespace."""
 
     name: Name
-    key: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "apiKey"
+    key: DataKey = "apiKey"
     """The key of the Secret that holds the value."""
 
 
@@ -69,7 +76,8 @@ class TLS(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.mode == 'Verify' || !has(self.caCertificateRefs)",
+            "self.mode == 'Verify' || !has(self.caCertificateRefs)"
+            " || size(self.caCertificateRefs) == 0",
             "caCertificateRefs needs mode Verify",
             lambda self: self.mode == "Verify" or not self.ca_certificate_refs,
         ),
@@ -77,7 +85,9 @@ class TLS(Model):
 
     mode: Literal["Verify", "None"] = "Verify"
     """`Verify` checks the certificate and the name; `None` is plain text."""
-    ca_certificate_refs: Annotated[tuple[CACertificateRef, ...], Field(max_length=8), UniqueNames] = ()
+    ca_certificate_refs: Annotated[
+        tuple[CACertificateRef, ...], Field(max_length=8), UniqueNames
+    ] = ()
     """Private certificate authorities, instead of the system's."""
 
 
@@ -106,7 +116,7 @@ class CatalogModel(Model):
 class CircuitBreaker(Model):
     """Protection of the provider account."""
 
-    max_concurrent_requests: Annotated[int, Field(ge=1, le=1_000_000)]
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
     """Requests under way at once; the next target is used when this one is full."""
 
 

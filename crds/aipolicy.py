@@ -4,10 +4,28 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from crds.meta import Label, Model, Name, Quantity, Rule, UniqueNames
+from crds.meta import (
+    ENTITY,
+    SCORE,
+    DataKey,
+    Label,
+    Model,
+    Name,
+    Quantity,
+    Rule,
+    UniqueNames,
+    UniqueValues,
+)
 
 Origin = Literal[
-    "System", "User", "Assistant", "Reasoning", "ToolCalls", "ToolResults", "ToolDefinitions", "Other"
+    "System",
+    "User",
+    "Assistant",
+    "Reasoning",
+    "ToolCalls",
+    "ToolResults",
+    "ToolDefinitions",
+    "Other",
 ]
 
 
@@ -18,8 +36,10 @@ class TargetRef(Model):
         Rule(
             "self.group == (self.kind == 'Gateway' ? 'gateway.networking.k8s.io' : 'dragoman.dev')",
             "group is gateway.networking.k8s.io for kind Gateway and dragoman.dev for kind AIRoute",
-            lambda self: self.group
-            == ("gateway.networking.k8s.io" if self.kind == "Gateway" else "dragoman.dev"),
+            lambda self: (
+                self.group
+                == ("gateway.networking.k8s.io" if self.kind == "Gateway" else "dragoman.dev")
+            ),
             "group",
         ),
     )
@@ -35,7 +55,7 @@ class ConfigMapRef(Model):
     """One key of a ConfigMap in the AIPolicy's own namespace."""
 
     name: Name
-    key: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    key: DataKey
 
 
 class Guard(Model):
@@ -43,21 +63,26 @@ class Guard(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.type == 'PII' || !has(self.entities)",
+            "self.type == 'PII' || !has(self.entities) || size(self.entities) == 0",
             "entities belongs to type PII",
             lambda self: self.type == "PII" or not self.entities,
             "entities",
         ),
         Rule(
-            "(self.type == 'Keywords') == (has(self.words) != has(self.configMapRef))",
+            "self.type != 'Keywords'"
+            " || ((has(self.words) && size(self.words) > 0) != has(self.configMapRef))",
             "type Keywords needs exactly one of words and configMapRef",
-            lambda self: (self.type == "Keywords")
-            == (bool(self.words) != (self.config_map_ref is not None)),
+            lambda self: (
+                self.type != "Keywords" or bool(self.words) != (self.config_map_ref is not None)
+            ),
         ),
         Rule(
-            "self.type == 'Keywords' || (!has(self.words) && !has(self.configMapRef))",
+            "self.type == 'Keywords'"
+            " || ((!has(self.words) || size(self.words) == 0) && !has(self.configMapRef))",
             "words and configMapRef belong to type Keywords",
-            lambda self: self.type == "Keywords" or (not self.words and self.config_map_ref is None),
+            lambda self: (
+                self.type == "Keywords" or (not self.words and self.config_map_ref is None)
+            ),
         ),
         Rule(
             "self.type != 'PromptInjection' || self.action != 'Redact'",
@@ -79,19 +104,21 @@ class Guard(Model):
     action: Literal["Block", "Redact", "Audit"]
     """`Block` answers 403, `Redact` masks what was found, `Audit` only records it."""
     entities: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z]+$")], ...],
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=ENTITY)], ...],
         Field(max_length=64),
+        UniqueValues,
     ] = ()
     """Kinds of personal data; the detector's default set when left out."""
     words: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(max_length=1024)
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
+        Field(max_length=1024),
     ] = ()
     """Words and phrases, in any case."""
     config_map_ref: ConfigMapRef | None = None
     """A ConfigMap's key with one word or phrase a line."""
-    threshold: Annotated[str, StringConstraints(pattern=r"^(0\.[0-9]{1,3}|1\.0)$")] | None = None
+    threshold: Annotated[str, StringConstraints(max_length=5, pattern=SCORE)] | None = None
     """The score from which the action is taken; 0.5 when left out."""
-    scope: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
+    scope: Annotated[tuple[Origin, ...], Field(max_length=8), UniqueValues] = ()
     """Which text is read; all of it when left out."""
 
 
@@ -100,7 +127,8 @@ class RequestPolicy(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.maxBodySize) || has(self.unscanned) || (has(self.guards) && size(self.guards) > 0)",
+            "has(self.maxBodySize) || has(self.unscanned)"
+            " || (has(self.guards) && size(self.guards) > 0)",
             "request has no effect: set maxBodySize, unscanned or guards",
             lambda self: bool(self.max_body_size or self.unscanned or self.guards),
         ),
@@ -109,7 +137,10 @@ class RequestPolicy(Model):
     max_body_size: Quantity | None = None
     """The largest body, such as `10Mi`; of several policies the smallest. 4Mi when none says."""
     unscanned: Literal["Allow", "Block"] | None = None
-    """What happens to content no detector can read: images, files, remote URLs. `Allow` when none says."""
+    """What happens to content no detector can read: images, files, remote URLs.
+
+    `Allow` when none says.
+    """
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
     """All of them read the original text; Block wins over Redact, Redact over Audit."""
 

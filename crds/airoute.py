@@ -1,10 +1,13 @@
 """AIRoute: who is served, and by what."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from crds.meta import (
+    HEADER,
+    HEADER_VALUE,
     Duration,
     Hostname,
     Label,
@@ -13,6 +16,7 @@ from crds.meta import (
     Name,
     Rule,
     UniqueNames,
+    UniqueValues,
     seconds,
 )
 
@@ -39,9 +43,9 @@ class ModelMatch(Model):
 class HeaderMatch(Model):
     """A request header with exactly this value."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][-a-z0-9]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=HEADER)]
     """In lower case."""
-    value: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[ -~]+$")]
+    value: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=HEADER_VALUE)]
 
 
 class Match(Model):
@@ -76,32 +80,50 @@ class BackendRef(Model):
     """Defaults to the AIRoute's own; another one needs a ReferenceGrant there."""
     model: ModelName | None = None
     """The model to ask for; the caller's own when left out."""
-    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    weight: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 1
     """Share of requests among the backendRefs of the same priority."""
-    priority: Annotated[int, Field(ge=0, le=15)] = 0
+    priority: Annotated[int, Field(ge=0, le=15, strict=True)] = 0
     """0 is tried first; a higher one serves when all before it fail."""
 
 
-def _fits(part: str | None, whole: str | None) -> bool:
-    return part is None or whole is None or seconds(part) <= seconds(whole)
+def _within(part: str, whole: str) -> Rule:
+    name, limit = to_camel(part), to_camel(whole)
+
+    def holds(self: Any) -> bool:
+        short, long = getattr(self, part), getattr(self, whole)
+        return short is None or long is None or seconds(short) <= seconds(long)
+
+    return Rule(
+        f"!has(self.{limit}) || !has(self.{name})"
+        f" || duration(self.{name}) <= duration(self.{limit})",
+        f"{name} must not be longer than {limit}",
+        holds,
+        name,
+    )
+
+
+def _positive(field: str) -> Rule:
+    name = to_camel(field)
+
+    def holds(self: Any) -> bool:
+        value = getattr(self, field)
+        return value is None or seconds(value) > 0
+
+    return Rule(
+        f"!has(self.{name}) || duration(self.{name}) > duration('0s')",
+        f"{name} must be longer than 0s; leave it out for no limit",
+        holds,
+        name,
+    )
 
 
 class Timeouts(Model):
     """How long things may take; no limit where left out."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.request) || !has(self.attempt) || duration(self.attempt) <= duration(self.request)",
-            "attempt must not be longer than request",
-            lambda self: _fits(self.attempt, self.request),
-            "attempt",
-        ),
-        Rule(
-            "!has(self.request) || !has(self.firstByte) || duration(self.firstByte) <= duration(self.request)",
-            "firstByte must not be longer than request",
-            lambda self: _fits(self.first_byte, self.request),
-            "firstByte",
-        ),
+        _within("attempt", "request"),
+        _within("first_byte", "request"),
+        *(_positive(field) for field in ("request", "attempt", "first_byte", "stream_idle")),
     )
 
     request: Duration | None = None
@@ -117,7 +139,7 @@ class Timeouts(Model):
 class Retry(Model):
     """What happens when a target fails before it answers."""
 
-    attempts: Annotated[int, Field(ge=0, le=8)]
+    attempts: Annotated[int, Field(ge=0, le=8, strict=True)]
     """Further tries after the first; 2 by default where the rule has a second target, else 0."""
 
 
@@ -126,7 +148,7 @@ class RouteRule(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.backendRefs.exists(b, !has(b.weight) || b.weight > 0)",
+            "self.backendRefs.exists(b, b.weight > 0)",
             "at least one backendRef needs a weight above 0",
             lambda self: any(b.weight > 0 for b in self.backend_refs),
             "backendRefs",
@@ -150,7 +172,7 @@ class AIRouteSpec(Model):
 
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=16)]
     """The Gateways that serve this AIRoute."""
-    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16)] = ()
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16), UniqueValues] = ()
     """Every hostname of the listener when left out."""
     rules: Annotated[tuple[RouteRule, ...], Field(min_length=1, max_length=64), UniqueNames]
     """The most specific match serves a request."""

@@ -2,31 +2,38 @@
 
 import base64
 import binascii
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from crds.meta import GATEWAY_GROUP, Foreign
+from crds.meta import GATEWAY_GROUP, Foreign, Hostname, Label, Name, Port, UniqueNames
+
+Text = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-~]*$")]
+Unsupported: TypeAlias = None
+"""The type of a field that would ask for protection we do not give: refused, never ignored."""
 
 
 class CertificateRef(Foreign):
     """A TLS Secret of a listener."""
 
-    group: str = ""
-    kind: str = "Secret"
-    namespace: str | None = None
-    name: str
+    group: Text = ""
+    kind: Text = "Secret"
+    namespace: Label | None = None
+    name: Name
 
 
 class ListenerTLS(Foreign):
     """TLS at the listener; only termination is served."""
 
-    mode: str = "Terminate"
-    certificate_refs: tuple[CertificateRef, ...] = ()
+    mode: Text = "Terminate"
+    certificate_refs: Annotated[tuple[CertificateRef, ...], Field(max_length=64)] = ()
+    frontend_validation: Unsupported: TypeAlias = None
 
 
 class NamespaceSelector(Foreign):
     """A label selector, as far as `matchLabels` goes."""
+
+    model_config = ConfigDict(extra="forbid")
 
     match_labels: dict[str, str] = Field(default_factory=dict)
 
@@ -37,12 +44,18 @@ class RouteNamespaces(Foreign):
     from_: Annotated[Literal["All", "Same", "Selector"], Field(alias="from")] = "Same"
     selector: NamespaceSelector | None = None
 
+    @model_validator(mode="after")
+    def _has_its_selector(self) -> Self:
+        if self.from_ == "Selector" and self.selector is None:
+            raise ValueError("from: Selector needs a selector")
+        return self
+
 
 class RouteGroupKind(Foreign):
     """A kind of route that may attach."""
 
-    group: str = GATEWAY_GROUP
-    kind: str
+    group: Text = GATEWAY_GROUP
+    kind: Text
 
 
 class AllowedRoutes(Foreign):
@@ -55,10 +68,10 @@ class AllowedRoutes(Foreign):
 class ListenerSpec(Foreign):
     """One port, protocol and hostname of a Gateway."""
 
-    name: str
-    hostname: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)]
-    protocol: str
+    name: Name
+    hostname: Hostname | None = None
+    port: Port
+    protocol: Text
     tls: ListenerTLS | None = None
     allowed_routes: AllowedRoutes = AllowedRoutes()
 
@@ -66,30 +79,31 @@ class ListenerSpec(Foreign):
 class GatewaySpec(Foreign):
     """The entry points of one gateway."""
 
-    gateway_class_name: str
-    listeners: Annotated[tuple[ListenerSpec, ...], Field(min_length=1, max_length=64)]
+    gateway_class_name: Name
+    listeners: Annotated[tuple[ListenerSpec, ...], Field(min_length=1, max_length=64), UniqueNames]
+    tls: Unsupported: TypeAlias = None
 
 
 class GatewayClassSpec(Foreign):
     """Which controller serves Gateways of this class."""
 
-    controller_name: str
+    controller_name: Text
 
 
 class GrantFrom(Foreign):
     """Who may refer."""
 
-    group: str
-    kind: str
-    namespace: str
+    group: Text
+    kind: Text
+    namespace: Label
 
 
 class GrantTo(Foreign):
     """What may be referred to, in the grant's own namespace."""
 
-    group: str
-    kind: str
-    name: str | None = None
+    group: Text
+    kind: Text
+    name: Name | None = None
 
 
 class ReferenceGrantSpec(Foreign):
@@ -108,7 +122,7 @@ class SecretValue:
         self._value = value
 
     def reveal(self) -> bytes:
-        """The bytes, for the one place that sends them to Envoy."""
+        """Give the bytes to the one place that sends them to Envoy."""
         return self._value
 
     def __repr__(self) -> str:

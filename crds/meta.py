@@ -5,6 +5,7 @@ The first of the base files: it imports nothing of ours. A cross-field rule is w
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -18,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 GROUP = "dragoman.dev"
 VERSION = "v1alpha1"
@@ -51,9 +53,10 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:
-        for rule in self.RULES:
-            if not rule.holds(self):
-                raise ValueError(rule.message)
+        broken = tuple(rule for rule in self.RULES if not rule.holds(self))
+        if broken:
+            text = "; ".join(rule.message for rule in broken)
+            raise PydanticCustomError("rules", "{text}", {"text": text, "broken": broken})
         return self
 
 
@@ -75,6 +78,13 @@ DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DURATION = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 QUANTITY = r"^[1-9][0-9]{0,9}(Ki|Mi)?$"
+MODEL_NAME = r"^[!-~]+$"
+HOST = r"^[a-z0-9:]([-a-z0-9.:]*[a-z0-9:])?$"
+KEY = r"^[-._a-zA-Z0-9]+$"
+HEADER = r"^[a-z0-9][-a-z0-9]*$"
+HEADER_VALUE = r"^[ -~]+$"
+SCORE = r"^(0\.[0-9]{1,3}|1\.0)$"
+ENTITY = r"^[A-Za-z]+$"
 PRICE = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME)]
@@ -83,20 +93,23 @@ Hostname = Annotated[str, StringConstraints(min_length=1, max_length=253, patter
 Duration = Annotated[str, StringConstraints(max_length=20, pattern=DURATION)]
 Quantity = Annotated[str, StringConstraints(max_length=12, pattern=QUANTITY)]
 Amount = Annotated[str, StringConstraints(max_length=16, pattern=PRICE)]
-ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=MODEL_NAME)]
+DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=KEY)]
+"""A key of a Secret or ConfigMap."""
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _SIZES = {"": 1, "Ki": 1024, "Mi": 1024 * 1024}
 
 
 def seconds(duration: str) -> float:
-    """A Go duration such as `1m30s`, in seconds."""
+    """Seconds of a Go duration such as `1m30s`."""
     parts = re.findall(r"(\d+)(ms|h|m|s)", duration)
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts)).total_seconds()
 
 
 def size_bytes(quantity: str) -> int:
-    """A Kubernetes quantity such as `10Mi`, in bytes."""
+    """Bytes of a Kubernetes quantity such as `10Mi`."""
     digits = quantity.rstrip("KMi")
     return int(digits) * _SIZES[quantity[len(digits) :]]
 
@@ -104,8 +117,11 @@ def size_bytes(quantity: str) -> int:
 class ObjectMeta(Foreign):
     """The part of metadata that configuration depends on."""
 
-    name: str
-    namespace: str = "default"
+    name: Name
+    namespace: Annotated[
+        str, StringConstraints(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$")
+    ] = "default"
+    """Empty for kinds without a namespace."""
     generation: int = 1
     creation_timestamp: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -122,19 +138,26 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def _unique(attribute: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        seen = [getattr(item, attribute) for item in items]
-        twice = sorted({str(value) for value in seen if seen.count(value) > 1})
-        if twice:
-            raise ValueError(f"{attribute} must be unique: {', '.join(twice)} stands twice")
-        return items
-
-    return check
+def _once(what: str, values: list[str]) -> None:
+    twice = sorted(value for value, count in Counter(values).items() if count > 1)
+    if twice:
+        raise ValueError(f"{what} must be unique: {', '.join(twice)} stands twice")
 
 
-UniqueNames = AfterValidator(_unique("name"))
+def _unique_names(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    _once("name", [item.name for item in items])
+    return items
+
+
+def _unique_values(items: tuple[str, ...]) -> tuple[str, ...]:
+    _once("items", list(items))
+    return items
+
+
+UniqueNames = AfterValidator(_unique_names)
 """A list of named objects; the schema marks it `x-kubernetes-list-type: map`."""
+UniqueValues = AfterValidator(_unique_values)
+"""A list of different strings; the schema marks it `x-kubernetes-list-type: set`."""
 
 
 class Condition(NamedTuple):

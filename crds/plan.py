@@ -24,7 +24,14 @@ TRANSLATED_HEADER = "x-dragoman-translated"
 
 Format = Literal["OpenAIChat", "OpenAIEmbeddings", "AnthropicMessages"]
 Origin = Literal[
-    "System", "User", "Assistant", "Reasoning", "ToolCalls", "ToolResults", "ToolDefinitions", "Other"
+    "System",
+    "User",
+    "Assistant",
+    "Reasoning",
+    "ToolCalls",
+    "ToolResults",
+    "ToolDefinitions",
+    "Other",
 ]
 GuardType = Literal["PII", "Secrets", "PromptInjection", "Keywords"]
 Action = Literal["Block", "Redact", "Audit"]

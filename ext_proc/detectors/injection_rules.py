@@ -80,7 +80,7 @@ def _native(pattern: str) -> str:
 
 
 def _squashed(pattern: str) -> str:
-    return _gaps(pattern.replace(" ", "").replace(r"\b", ""), "(?:[a-z0-9]{5}){0,%d}?")
+    return _gaps(pattern.replace(" ", "").replace(r"\b", ""), "(?:[a-z0-9]{0,5}){0,%d}")
 
 
 class Matcher:

@@ -5,12 +5,9 @@ word before it make it sure; what no pattern can find (names, addresses) is not 
 
 from ext_proc.detectors import checksums as check
 from ext_proc.detectors import national, phones, rules
-from ext_proc.detectors.rules import Rule
+from ext_proc.detectors.rules import LEFT, RIGHT, Rule
 from ext_proc.detectors.span import SpanDetector
 
-# Not inside a longer number, word, decimal or dotted name; a sentence's own punctuation is fine.
-LEFT = r"(?:\A|[^0-9A-Za-z_.\-/]|(?:\A|[^0-9A-Za-z_])[.\-/])"
-RIGHT = r"(?:\z|[^0-9A-Za-z_.\-/]|[.\-/](?:\z|[^0-9A-Za-z]))"
 _DIGIT_LEFT = r"(?:\A|[^0-9A-Za-z_.\-]|(?:\A|[^0-9])[.\-])"
 _DIGIT_RIGHT = r"(?:\z|[^0-9A-Za-z_.\-]|[.\-](?:\z|[^0-9]))"
 _PHONE_WORDS = (

@@ -19,6 +19,9 @@ from ext_proc.detectors.view import view
 Check = Callable[[str], int | bool]
 
 NEAR = 64  # how far before a match its context words may stand
+# Not inside a longer number, word, decimal or dotted name; a sentence's own punctuation is fine.
+LEFT = r"(?:\A|[^0-9A-Za-z_.\-/]|(?:\A|[^0-9A-Za-z_])[.\-/])"
+RIGHT = r"(?:\z|[^0-9A-Za-z_.\-/]|[.\-/](?:\z|[^0-9A-Za-z]))"
 
 
 class Rule(NamedTuple):

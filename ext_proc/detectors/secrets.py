@@ -1,13 +1,112 @@
-"""Secrets."""
+"""Credentials. Tokens that carry their vendor's mark are a table in `secret_rules`; here are those known
+by their frame (key blocks, JWTs, URLs with a password, authorization headers) and by the name they
+are given (`password: ...`, `API_KEY=...`), which must look random or at least not like prose or code.
+"""
+
+from math import log2
 
 from ext_proc.detectors import rules
 from ext_proc.detectors.rules import Rule
+from ext_proc.detectors.secret_rules import TOKENS, WEBHOOKS
 from ext_proc.detectors.span import SpanDetector
 
+ENTITIES = ("PrivateKey", "JWT", "APIKey", "Password", "BearerToken", "Webhook")
+
+_LEFT = r"(?:\A|[^A-Za-z0-9])"
+_END = r"(?:\z|[^A-Za-z0-9_\-])"
+_NAME_END = r"[A-Za-z0-9_.\-]{0,20}[\"'`\])]{0,2}"
+_IS = r"(?: [a-z]{2,8})?[ \t]{0,4}(?:[:=!]?={1,3}|:|=>|:=|,)>?[ \t]{0,4}"
+_SAYS = r" (?:is|was|ist|est|es)[:]? "
+_PASSWORD = r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
+_TOKEN = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
+_QUOTED = r"[\"'`]"
+_VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80-\xff][^\s\"'`<>,;]{5,199}"
+_STRONG = r"[A-Za-z0-9+/_.~=@!%&*#^:\-]{12,200}"
+
+_PLACEHOLDERS = (
+    "example", "placeholder", "changeme", "change_me", "your", "xxxx", "fake", "dummy", "insert", "****", "redacted",
+    "password", "passwd", "secret", "undefined", "none", "null", "true", "false", "todo", "sample", "test_key", "here",
+    "variable", "string", "abcdefghijklm", "....",
+)  # fmt: skip
+_CODE = ("(", ")", "{", "}", "${", "%s", "://", "->", "::", "[", "]", "\\", "|", "$")
+
+
+def entropy(value: str) -> float:
+    """Return bits per character."""
+    size = len(value)
+    counts = [value.count(c) for c in set(value)]
+    return -sum(n / size * log2(n / size) for n in counts)
+
+
+def _placeholder(value: str) -> bool:
+    lower = value.lower()
+    return any(word in lower for word in _PLACEHOLDERS)
+
+
+def _kinds(value: str) -> int:
+    """Count the kinds of characters: lower and upper case, digits, others."""
+    return (
+        any(c.islower() for c in value)
+        + any(c.isupper() for c in value)
+        + any(c.isdigit() for c in value)
+        + any(not c.isalnum() for c in value)
+    )
+
+
+def _random(value: str) -> bool:
+    """A token: digits among letters, spread like chance; not a path, a name in code or a filler."""
+    value = value.rstrip(".,:;")
+    figures = sum(c.isdigit() for c in value)
+    return (
+        len(value) >= 12
+        and figures >= 2
+        and figures < len(value)
+        and not _placeholder(value)
+        and value.count("/") < 4
+        and value.count(".") < 3
+        and entropy(value) >= (3.0 if len(value) >= 20 else 3.2)
+    )
+
+
+def _password(value: str) -> bool:
+    """A password someone gave away: at least a digit or sign among letters, and not code."""
+    value = value.rstrip(".,:;")
+    return (
+        len(value) >= 6
+        and _kinds(value) >= 2
+        and (any(c.isdigit() for c in value) or _kinds(value) >= 3)
+        and not any(mark in value for mark in _CODE)
+        and not _placeholder(value)
+        and entropy(value) >= 2.3
+    )
+
+
+def _basic(value: str) -> bool:
+    return not _placeholder(value) and not any(mark in value for mark in ("${", "{{", "<", "$", "%s", "*"))
+
+
 RULES: tuple[Rule, ...] = (
+    *(
+        Rule("APIKey", shape, left=_LEFT, right="" if tail else _END, tail=tail, score=0.95)
+        for _, shape, tail in TOKENS
+    ),
+    *(Rule("Webhook", shape, left="", right="", tail="token", score=0.95) for shape in WEBHOOKS),
     Rule("PrivateKey", r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", tail="pem", score=1.0),
-    Rule("JWT", r"eyJ[A-Za-z0-9_\-]{10,600}\.eyJ[A-Za-z0-9_\-]{8}", tail="jwt", right="", score=0.95),
-)
+    Rule("PrivateKey", r"-----END (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", score=0.9),
+    Rule("PrivateKey", r"PuTTY-User-Key-File-[23]: [a-z0-9\-]{3,24}", left="", right="", score=0.9),
+    Rule("JWT", r"eyJ[A-Za-z0-9_\-]{8,600}\.ey[A-Za-z0-9_\-]{8}", left=_LEFT, right="", tail="jwt", score=0.95),
+    Rule("Password", r"[^\s@/\"'<>]{3,120}", left=r"[a-z]{2}://[^\s:@/\"'<>]{0,60}:", right="@[^\\s]", check=_basic, score=0.85),
+    Rule("BearerToken", r"[A-Za-z0-9_.~+/\-]{8,400}", left=r"(?i:bearer|token|basic)[ ]{1,3}", right="", tail="base64",
+         check=lambda v: any(c.isdigit() for c in v) and not _placeholder(v) and entropy(v) >= 3, context=r"authorization|x-api-key|-h\b", near=40, score=0.85),
+    Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_password, score=0.85),
+    Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.8),
+    Rule("Password", _VALUE, left=_PASSWORD + _SAYS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.7),
+    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_random, score=0.8),
+    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, score=0.7),
+    Rule("APIKey", _STRONG, left=_TOKEN + _SAYS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, score=0.7),
+    Rule("APIKey", r"[A-Za-z0-9+/]{86}==", left=r"(?i:account|access)_?key=", right="", score=0.95),
+    Rule("APIKey", r"[A-Za-z0-9+/]{43}=", left=r"(?i:shared_?access_?key)=", right="", score=0.95),
+)  # fmt: skip
 
 
 def detector() -> SpanDetector:

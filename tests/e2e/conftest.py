@@ -11,7 +11,7 @@ from tests.e2e import harness
 POLICY = """\
   request:
     guards:
-    - {name: pii, type: PII, entities: [Email, CreditCard], action: Redact}
+    - {name: pii, type: PII, entities: [Email], action: Redact}
     - {name: secrets, type: Secrets, action: Block}
     - {name: words, type: Keywords, words: [forbidden phrase], action: Block}
   response:

@@ -1,0 +1,59 @@
+"""Whole texts in another alphabet or order: letter shifts, mirrors, digits for letters.
+
+Unlike the encodings in `decode`, nothing in the text says that a cipher was used, so each is simply
+undone and the result searched like the text itself: a text that was no cipher turns into noise and
+matches nothing. Every function is one or two passes in C over normalised text.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+FAMILIAR: Final = frozenset(
+    "the and you your for that this with are not have from all can what who how why when say tell "
+    "into will was one any der die das und ist nicht mit von ein eine auf ich les des est une que "
+    "pour dans los las con para por una del como gli che per sono una non il la le el de en "
+    "please ignore instructions previous response word words text question answer it is of to in".split()
+)
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_FREQUENT: Final = "etaoinshrdlu"
+_ATBASH: Final = str.maketrans(_LETTERS, _LETTERS[::-1])
+_DIGITS: Final = (
+    str.maketrans("013457@$+8(|", "oieastastbci"),
+    str.maketrans("0134579@$!+8(|", "oleastgasitbcl"),
+)
+_SPLIT: Final = str.maketrans(dict.fromkeys("*_`~|^\\"))
+_SHIFTS: Final = tuple(
+    str.maketrans(_LETTERS, _LETTERS[shift:] + _LETTERS[:shift]) for shift in range(26)
+)
+ALWAYS: Final = (13,)
+
+
+def undo(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each cipher that may have been used, and the text without it."""
+    for shift in {*ALWAYS, _likely_shift(text)} - {0}:
+        yield "rot", text.translate(_SHIFTS[shift])
+    yield "atbash", text.translate(_ATBASH)
+    yield "reversed", text[::-1]
+    yield "reversed-words", " ".join(reversed(text.split()))
+    if any(map(text.__contains__, "013457@$")):
+        for digits in _DIGITS:
+            yield "leet", text.translate(digits)
+    if any(map(text.__contains__, "*_`~|^\\")):
+        yield "markup", " ".join(text.translate(_SPLIT).split())
+
+
+def _likely_shift(text: str) -> int:
+    """The letter shift under which the text has most of a language's frequent letters."""
+    counts = [text.count(letter) for letter in _LETTERS]
+    frequent = [_LETTERS.index(letter) for letter in _FREQUENT]
+
+    def score(shift: int) -> int:
+        return sum(counts[(letter - shift) % 26] for letter in frequent)
+
+    return max(range(26), key=score)
+
+
+def readable(text: str) -> float:
+    """Return the share of familiar words among the first few hundred."""
+    some = text[:3_000].split()[:400]
+    return sum(word.strip(".,!?:;\"'()[]") in FAMILIAR for word in some) / max(8, len(some))
