@@ -27,7 +27,7 @@ class ListenerTLS(Foreign):
 
     mode: Text = "Terminate"
     certificate_refs: Annotated[tuple[CertificateRef, ...], Field(max_length=64)] = ()
-    frontend_validation: Unsupported: TypeAlias = None
+    frontend_validation: Unsupported = None
 
 
 class NamespaceSelector(Foreign):
@@ -81,7 +81,7 @@ class GatewaySpec(Foreign):
 
     gateway_class_name: Name
     listeners: Annotated[tuple[ListenerSpec, ...], Field(min_length=1, max_length=64), UniqueNames]
-    tls: Unsupported: TypeAlias = None
+    tls: Unsupported = None
 
 
 class GatewayClassSpec(Foreign):

@@ -150,7 +150,7 @@ def _meta(kind: Kind, document: Table, origin: str) -> ObjectMeta | Finding:
     given = document.get("metadata")
     if not isinstance(given, Table):
         text = "is required" if given is None else "must be a mapping (name: value)"
-        return Finding(f"{origin}:{document.line}", f"{kind.name}: metadata: {text}")
+        return Finding(f"{origin}:{document.line}", text, field=f"{kind.name}: metadata")
     known = {field: given[field] for field in ("name", "namespace", "labels") if field in given}
     if not kind.namespaced:
         known["namespace"] = ""
@@ -208,7 +208,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _targets(document: Table) -> tuple[aipolicy.TargetRef, ...] | None:
-    """What a broken AIPolicy applies to, as far as it can be read; rather too much than too little."""
+    """What a broken AIPolicy applies to, as far as it is readable; rather too much."""
     spec = document.get("spec")
     refs = spec.get("targetRefs") if isinstance(spec, Table) else None
     found = [_target(ref) for ref in refs] if isinstance(refs, Items) else []

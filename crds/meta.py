@@ -61,7 +61,7 @@ class Model(BaseModel):
 
 
 class Foreign(BaseModel):
-    """A kind that is not ours (Gateway, Secret, …): we read the fields we use and ignore the rest."""
+    """A kind that is not ours (Gateway, …): we read the fields we use and ignore the rest."""
 
     model_config = ConfigDict(
         frozen=True,

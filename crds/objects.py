@@ -15,7 +15,7 @@ SpecT_co = TypeVar("SpecT_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Object(Generic[SpecT_co]):
-    """One object of a kind: its key, metadata and spec; `origin` says where it stands (file:line)."""
+    """One object of a kind; `origin` says where it stands (file:line)."""
 
     key: Key
     meta: ObjectMeta

@@ -1,4 +1,4 @@
-"""The plan: compiled instructions from the controller to ext_proc, and the only contract they share.
+"""The plan: compiled instructions from the controller to ext_proc, the only contract they share.
 
 One `VirtualHostPlan` per virtual host holds the guards of its Gateway and listener and the index
 that finds a rule; one `RoutePlan` per AIRoute holds that AIRoute's own part. A plan names no
@@ -130,7 +130,7 @@ class Candidate(PlanModel):
 
 
 class MatchTier(PlanModel):
-    """The rules of AIRoutes whose hostnames are equally specific; each list in order of precedence."""
+    """The rules of AIRoutes whose hostnames are equally specific; lists in order of precedence."""
 
     exact: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
     prefix: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)

@@ -92,6 +92,14 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """The response's headers may go on: their answer, perhaps held back until the body was judged."""
+
+    set_headers: tuple[tuple[str, str], ...] = ()
+    remove_headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """The next piece of a FULL_DUPLEX_STREAMED body; `end` ends it, early or not."""
 
@@ -110,4 +118,4 @@ class Answer:
     """A code for Envoy's response code details; never text of a user."""
 
 
-Reply = Continue | Stream | Answer
+Reply = Continue | Start | Stream | Answer

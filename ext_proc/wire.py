@@ -4,7 +4,7 @@ The only file that knows protobuf's shape of an exchange; what a reply means is 
 `exchange`, and how messages travel in `server`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -24,6 +24,7 @@ from ext_proc.events import (
     ResponseBody,
     ResponseHeaders,
     ResponseTrailers,
+    Start,
     Stream,
 )
 
@@ -64,6 +65,8 @@ def encode(event: Event, reply: Reply) -> bytes:
     match reply:
         case Answer():
             return _answer(reply).SerializeToString()
+        case Start():
+            return _start(reply).SerializeToString()
         case Stream():
             return _stream(reply).SerializeToString()
         case Continue():
@@ -83,11 +86,11 @@ def _metadata(context: pb.Metadata) -> Mapping[str, Any]:
     return {name: MessageToDict(values) for name, values in context.filter_metadata.items()}
 
 
-def _mutation(reply: Continue | Answer, length: int | None = None) -> pb.HeaderMutation | None:
-    headers = list(reply.set_headers if isinstance(reply, Continue) else reply.headers)
+def _mutation(
+    headers: Sequence[tuple[str, str]], removed: Sequence[str] = (), length: int | None = None
+) -> pb.HeaderMutation | None:
     if length is not None:
-        headers.append(("content-length", str(length)))
-    removed = reply.remove_headers if isinstance(reply, Continue) else ()
+        headers = (*headers, ("content-length", str(length)))
     if not headers and not removed:
         return None
     return pb.HeaderMutation(
@@ -106,11 +109,16 @@ def _answer(answer: Answer) -> pb.ProcessingResponse:
     return pb.ProcessingResponse(
         immediate_response=pb.ImmediateResponse(
             status=pb.HttpStatus(code=answer.status),
-            headers=_mutation(answer),
+            headers=_mutation(answer.headers),
             body=answer.body,
             details=answer.details,
         )
     )
+
+
+def _start(start: Start) -> pb.ProcessingResponse:
+    common = pb.CommonResponse(header_mutation=_mutation(start.set_headers, start.remove_headers))
+    return pb.ProcessingResponse(response_headers=pb.HeadersResponse(response=common))
 
 
 def _stream(piece: Stream) -> pb.ProcessingResponse:
@@ -124,7 +132,9 @@ def _stream(piece: Stream) -> pb.ProcessingResponse:
 def _continue(event: Event, reply: Continue) -> pb.ProcessingResponse:
     body = reply.body
     common = pb.CommonResponse(
-        header_mutation=_mutation(reply, None if body is None else len(body)),
+        header_mutation=_mutation(
+            reply.set_headers, reply.remove_headers, None if body is None else len(body)
+        ),
         body_mutation=None if body is None else pb.BodyMutation(body=body),
         clear_route_cache=reply.clear_route_cache,
     )

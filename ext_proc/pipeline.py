@@ -1,0 +1,104 @@
+"""Pipelines: the stages one level's guards become, and the order they run in.
+
+A level is a Gateway, a listener, an AIRoute or a rule. Every stage of a level runs, so that each
+verdict is recorded, and then the first refusal counts: Block wins over Redact, Redact over Audit.
+Streams are inspected field by field in `field`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from crds.plan import GuardPlan, GuardType, Guards
+from ext_proc.call import Reject
+from ext_proc.detectors import injection, keywords, pii, secrets
+from ext_proc.detectors.injection import Detector as InjectionDetector
+from ext_proc.detectors.span import SpanDetector
+from ext_proc.stages.injection import injection as score_texts
+from ext_proc.stages.inspection import Inspection, Stage
+from ext_proc.stages.redact import redact
+from ext_proc.stages.spans import spans as find_spans
+from ext_proc.stages.unscanned import unscanned
+
+Detector = SpanDetector | InjectionDetector
+
+
+class Content(NamedTuple):
+    """What decides a detector: equal content is compiled once."""
+
+    type: GuardType
+    entities: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+Detectors = Mapping[Content, Detector]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard and its compiled detector."""
+
+    plan: GuardPlan
+    detector: Detector
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What one level adds, compiled."""
+
+    request: tuple[Stage, ...] = ()
+    response: tuple[Stage, ...] = ()
+    response_guards: tuple[Guard, ...] = ()
+    max_body_bytes: int | None = None
+    unavailable: bool = False
+
+
+def content(plan: GuardPlan) -> Content:
+    """The part of a guard that its detector depends on."""
+    return Content(plan.type, plan.entities, plan.words)
+
+
+def detectors(plans: Iterable[GuardPlan], known: Detectors) -> Detectors:
+    """Compile what is not known yet, and forget what is no longer named. Slow: not for the event loop."""
+    wanted = dict.fromkeys(map(content, plans))
+    return {each: known.get(each) or _DETECTORS[each.type](each) for each in wanted}
+
+
+_DETECTORS: Mapping[GuardType, Callable[[Content], Detector]] = {
+    "PII": lambda it: pii.detector(it.entities) if it.entities else pii.detector(),
+    "Secrets": lambda _: secrets.detector(),
+    "PromptInjection": lambda _: injection.detector(),
+    "Keywords": lambda it: keywords.detector(it.words),
+}
+
+
+def compile_level(guards: Guards, known: Detectors) -> Level:
+    """Turn one level's guards into stages."""
+    request = [Guard(plan, known[content(plan)]) for plan in guards.request]
+    response = [Guard(plan, known[content(plan)]) for plan in guards.response]
+    return Level(
+        request=(*[unscanned][: guards.block_unscanned], *map(_stage, request)),
+        response=tuple(map(_stage, response)),
+        response_guards=tuple(response),
+        max_body_bytes=guards.max_body_bytes,
+        unavailable=bool(guards.unavailable),
+    )
+
+
+def _stage(guard: Guard) -> Stage:
+    match guard.detector:
+        case InjectionDetector() as scorer:
+            return score_texts(guard.plan, scorer)
+        case finder:
+            return find_spans(guard.plan, finder)
+
+
+def judge(inspection: Inspection, stages: Iterable[Stage]) -> Reject | None:
+    """Run the stages of one level; the first refusal counts."""
+    refusals = [refusal for stage in stages if (refusal := stage(inspection)) is not None]
+    return refusals[0] if refusals else None
+
+
+def finish(inspection: Inspection) -> None:
+    """Redact, once all levels have judged."""
+    redact(inspection)
