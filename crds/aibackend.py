@@ -32,6 +32,15 @@ def is_ip_address(host: str) -> bool:
 class Endpoint(Model):
     """Where the provider is reached."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.hostname.contains(':') || isIP(self.hostname)",
+            "hostname must be a DNS name or an IP address, without scheme, port or path",
+            lambda self: ":" not in self.hostname or is_ip_address(self.hostname),
+            "hostname",
+        ),
+    )
+
     hostname: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=HOST)]
     """A DNS name, an IPv4 or an IPv6 address."""
     port: Port | None = None
@@ -42,6 +51,7 @@ class SecretRef(Model):
     """A Secret in the AIBackend's own namespace."""
 
     name: Name
+    """The Secret."""
     key: DataKey = "apiKey"
     """The key of the Secret that holds the value."""
 
@@ -67,8 +77,11 @@ class CACertificateRef(Model):
     """A ConfigMap in the AIBackend's own namespace whose `ca.crt` holds PEM certificates."""
 
     group: Literal[""] = ""
+    """Core has no group."""
     kind: Literal["ConfigMap"] = "ConfigMap"
+    """Always a ConfigMap."""
     name: Name
+    """The ConfigMap."""
 
 
 class TLS(Model):
@@ -95,6 +108,7 @@ class Price(Model):
     """What a million tokens cost."""
 
     currency: Literal["USD"] = "USD"
+    """US dollars."""
     input: Amount
     """Per million input tokens."""
     cached_input: Amount | None = None
@@ -109,6 +123,7 @@ class CatalogModel(Model):
     """One model this backend serves."""
 
     name: ModelName
+    """The name the provider knows it by."""
     price: Price | None = None
     """Overrides the packaged price of this model."""
 

@@ -45,8 +45,11 @@ class TargetRef(Model):
     )
 
     group: Literal["gateway.networking.k8s.io", "dragoman.dev"]
+    """The API group of the kind."""
     kind: Literal["Gateway", "AIRoute"]
+    """What it is: a Gateway or an AIRoute."""
     name: Name
+    """The object."""
     section_name: Name | None = None
     """A listener of the Gateway, or a rule of the AIRoute."""
 
@@ -55,7 +58,9 @@ class ConfigMapRef(Model):
     """One key of a ConfigMap in the AIPolicy's own namespace."""
 
     name: Name
+    """The ConfigMap."""
     key: DataKey
+    """The key that holds the list."""
 
 
 class Guard(Model):
@@ -101,6 +106,7 @@ class Guard(Model):
     name: Label
     """Unique in its list; records and metrics refer to it."""
     type: Literal["PII", "Secrets", "PromptInjection", "Keywords"]
+    """The detector."""
     action: Literal["Block", "Redact", "Audit"]
     """`Block` answers 403, `Redact` masks what was found, `Audit` only records it."""
     entities: Annotated[

@@ -25,10 +25,13 @@ class ParentRef(Model):
     """A Gateway, or one of its listeners, that this AIRoute attaches to."""
 
     group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    """The API group of Gateways."""
     kind: Literal["Gateway"] = "Gateway"
+    """Always a Gateway."""
     namespace: Label | None = None
     """Defaults to the AIRoute's own namespace."""
     name: Name
+    """The Gateway."""
     section_name: Name | None = None
     """One listener; all of them when left out."""
 
@@ -37,7 +40,9 @@ class ModelMatch(Model):
     """The model a caller asks for."""
 
     type: Literal["Exact", "Prefix"] = "Exact"
+    """`Exact` is the whole name, `Prefix` its beginning."""
     value: ModelName
+    """The name, or its beginning."""
 
 
 class HeaderMatch(Model):
@@ -46,6 +51,7 @@ class HeaderMatch(Model):
     name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=HEADER)]
     """In lower case."""
     value: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=HEADER_VALUE)]
+    """The whole value."""
 
 
 class Match(Model):

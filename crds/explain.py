@@ -34,9 +34,12 @@ PATTERNS: Mapping[str, str] = {
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, str]]:
     """Each thing wrong: where, and the fix."""
+    every = error.errors(include_url=False)
+    places = [details["loc"] for details in every]
     return [
         (location, text)
-        for details in error.errors(include_url=False)
+        for details in every
+        if not (details["type"] == "too_short" and _inside(details["loc"], places))
         for location, text in _each(details, model)
     ]
 
@@ -54,6 +57,11 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
     return f"unknown field {name[:64]}" + (
         closest(name, fields) or f"; known here: {', '.join(fields)}"
     )
+
+
+def _inside(location: Location, places: list[Location]) -> bool:
+    """Whether an item of this list is wrong: pydantic then counts the list as shorter."""
+    return any(len(p) > len(location) and p[: len(location)] == location for p in places)
 
 
 def _each(details: Any, model: type[BaseModel]) -> Iterable[tuple[Location, str]]:
@@ -77,14 +85,15 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
 
 def _inner(model: type[BaseModel], alias: str) -> type[BaseModel]:
     field = next(f for name, f in model.model_fields.items() if alias in (f.alias, name))
-    return next(each for each in _models_in(field.annotation))
+    return next(each for each in models_in(field.annotation))
 
 
-def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+    """The models a field's type is made of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _models_in(part)
+        yield from models_in(part)
 
 
 def _text(details: Any) -> str:

@@ -4,18 +4,15 @@
 # source: ext_proc/discovery.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'ext_proc/discovery.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "ext_proc/discovery.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,25 +22,27 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65xt_proc/discovery.proto\x12\x12\x64ragoman.discovery\x1a\x19google/protobuf/any.proto\"\x12\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"Q\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x08resource\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0c\n\x04name\x18\x03 \x01(\t\"\x8c\x03\n\x15\x44\x65ltaDiscoveryRequest\x12&\n\x04node\x18\x01 \x01(\x0b\x32\x18.dragoman.discovery.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12i\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32\x46.dragoman.discovery.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12\x30\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x1a.dragoman.discovery.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x85\x01\n\x16\x44\x65ltaDiscoveryResponse\x12/\n\tresources\x18\x02 \x03(\x0b\x32\x1c.dragoman.discovery.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n\x18\x65xt_proc/discovery.proto\x12\x12\x64ragoman.discovery\x1a\x19google/protobuf/any.proto"\x12\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t"Q\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x08resource\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0c\n\x04name\x18\x03 \x01(\t"\x8c\x03\n\x15\x44\x65ltaDiscoveryRequest\x12&\n\x04node\x18\x01 \x01(\x0b\x32\x18.dragoman.discovery.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12i\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32\x46.dragoman.discovery.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12\x30\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x1a.dragoman.discovery.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01"\x85\x01\n\x16\x44\x65ltaDiscoveryResponse\x12/\n\tresources\x18\x02 \x03(\x0b\x32\x1c.dragoman.discovery.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\tb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ext_proc.discovery_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "ext_proc.discovery_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_NODE']._serialized_start=75
-  _globals['_NODE']._serialized_end=93
-  _globals['_STATUS']._serialized_start=95
-  _globals['_STATUS']._serialized_end=134
-  _globals['_RESOURCE']._serialized_start=136
-  _globals['_RESOURCE']._serialized_end=217
-  _globals['_DELTADISCOVERYREQUEST']._serialized_start=220
-  _globals['_DELTADISCOVERYREQUEST']._serialized_end=616
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=554
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=616
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_start=619
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_end=752
+    DESCRIPTOR._loaded_options = None
+    _globals["_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY"]._loaded_options = None
+    _globals["_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY"]._serialized_options = b"8\001"
+    _globals["_NODE"]._serialized_start = 75
+    _globals["_NODE"]._serialized_end = 93
+    _globals["_STATUS"]._serialized_start = 95
+    _globals["_STATUS"]._serialized_end = 134
+    _globals["_RESOURCE"]._serialized_start = 136
+    _globals["_RESOURCE"]._serialized_end = 217
+    _globals["_DELTADISCOVERYREQUEST"]._serialized_start = 220
+    _globals["_DELTADISCOVERYREQUEST"]._serialized_end = 616
+    _globals["_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY"]._serialized_start = 554
+    _globals["_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY"]._serialized_end = 616
+    _globals["_DELTADISCOVERYRESPONSE"]._serialized_start = 619
+    _globals["_DELTADISCOVERYRESPONSE"]._serialized_end = 752
 # @@protoc_insertion_point(module_scope)

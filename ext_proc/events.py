@@ -54,7 +54,12 @@ class RequestTrailers:
 
 
 Event = (
-    RequestHeaders | RequestBody | ResponseHeaders | ResponseBody | ResponseTrailers | RequestTrailers
+    RequestHeaders
+    | RequestBody
+    | ResponseHeaders
+    | ResponseBody
+    | ResponseTrailers
+    | RequestTrailers
 )
 
 

@@ -4,18 +4,15 @@
 # source: ext_proc/extproc.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'ext_proc/extproc.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "ext_proc/extproc.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,59 +22,61 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65xt_proc/extproc.proto\x12\x10\x64ragoman.extproc\x1a\x1cgoogle/protobuf/struct.proto\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\";\n\tHeaderMap\x12.\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.dragoman.extproc.HeaderValue\"\xa3\x01\n\x08Metadata\x12G\n\x0f\x66ilter_metadata\x18\x01 \x03(\x0b\x32..dragoman.extproc.Metadata.FilterMetadataEntry\x1aN\n\x13\x46ilterMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\"R\n\x0bHttpHeaders\x12,\n\x07headers\x18\x01 \x01(\x0b\x32\x1b.dragoman.extproc.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08\"V\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\x12%\n\x1d\x65nd_of_stream_without_message\x18\x03 \x01(\x08\"\x0e\n\x0cHttpTrailers\"\xab\x03\n\x11ProcessingRequest\x12\x38\n\x0frequest_headers\x18\x02 \x01(\x0b\x32\x1d.dragoman.extproc.HttpHeadersH\x00\x12\x39\n\x10response_headers\x18\x03 \x01(\x0b\x32\x1d.dragoman.extproc.HttpHeadersH\x00\x12\x32\n\x0crequest_body\x18\x04 \x01(\x0b\x32\x1a.dragoman.extproc.HttpBodyH\x00\x12\x33\n\rresponse_body\x18\x05 \x01(\x0b\x32\x1a.dragoman.extproc.HttpBodyH\x00\x12:\n\x10request_trailers\x18\x06 \x01(\x0b\x32\x1e.dragoman.extproc.HttpTrailersH\x00\x12;\n\x11response_trailers\x18\x07 \x01(\x0b\x32\x1e.dragoman.extproc.HttpTrailersH\x00\x12\x34\n\x10metadata_context\x18\x08 \x01(\x0b\x32\x1a.dragoman.extproc.MetadataB\t\n\x07request\"\xeb\x01\n\x11HeaderValueOption\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1d.dragoman.extproc.HeaderValue\x12G\n\rappend_action\x18\x03 \x01(\x0e\x32\x30.dragoman.extproc.HeaderValueOption.AppendAction\"^\n\x0c\x41ppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\"b\n\x0eHeaderMutation\x12\x38\n\x0bset_headers\x18\x01 \x03(\x0b\x32#.dragoman.extproc.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t\";\n\x14StreamedBodyResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\"\x85\x01\n\x0c\x42odyMutation\x12\x0e\n\x04\x62ody\x18\x01 \x01(\x0cH\x00\x12\x14\n\nclear_body\x18\x02 \x01(\x08H\x00\x12\x43\n\x11streamed_response\x18\x03 \x01(\x0b\x32&.dragoman.extproc.StreamedBodyResponseH\x00\x42\n\n\x08mutation\"\x9d\x01\n\x0e\x43ommonResponse\x12\x39\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32 .dragoman.extproc.HeaderMutation\x12\x35\n\rbody_mutation\x18\x03 \x01(\x0b\x32\x1e.dragoman.extproc.BodyMutation\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08\"E\n\x0fHeadersResponse\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32 .dragoman.extproc.CommonResponse\"B\n\x0c\x42odyResponse\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32 .dragoman.extproc.CommonResponse\"\x12\n\x10TrailersResponse\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\x93\x01\n\x11ImmediateResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.dragoman.extproc.HttpStatus\x12\x31\n\x07headers\x18\x02 \x01(\x0b\x32 .dragoman.extproc.HeaderMutation\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"\xfa\x04\n\x0eProcessingMode\x12L\n\x13request_header_mode\x18\x01 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12M\n\x14response_header_mode\x18\x02 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12H\n\x11request_body_mode\x18\x03 \x01(\x0e\x32-.dragoman.extproc.ProcessingMode.BodySendMode\x12I\n\x12response_body_mode\x18\x04 \x01(\x0e\x32-.dragoman.extproc.ProcessingMode.BodySendMode\x12M\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12N\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02\"d\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\x12\x18\n\x14\x46ULL_DUPLEX_STREAMED\x10\x04\"\xbe\x04\n\x12ProcessingResponse\x12<\n\x0frequest_headers\x18\x01 \x01(\x0b\x32!.dragoman.extproc.HeadersResponseH\x00\x12=\n\x10response_headers\x18\x02 \x01(\x0b\x32!.dragoman.extproc.HeadersResponseH\x00\x12\x36\n\x0crequest_body\x18\x03 \x01(\x0b\x32\x1e.dragoman.extproc.BodyResponseH\x00\x12\x37\n\rresponse_body\x18\x04 \x01(\x0b\x32\x1e.dragoman.extproc.BodyResponseH\x00\x12>\n\x10request_trailers\x18\x05 \x01(\x0b\x32\".dragoman.extproc.TrailersResponseH\x00\x12?\n\x11response_trailers\x18\x06 \x01(\x0b\x32\".dragoman.extproc.TrailersResponseH\x00\x12\x41\n\x12immediate_response\x18\x07 \x01(\x0b\x32#.dragoman.extproc.ImmediateResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x37\n\rmode_override\x18\t \x01(\x0b\x32 .dragoman.extproc.ProcessingModeB\n\n\x08responseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n\x16\x65xt_proc/extproc.proto\x12\x10\x64ragoman.extproc\x1a\x1cgoogle/protobuf/struct.proto"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c";\n\tHeaderMap\x12.\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.dragoman.extproc.HeaderValue"\xa3\x01\n\x08Metadata\x12G\n\x0f\x66ilter_metadata\x18\x01 \x03(\x0b\x32..dragoman.extproc.Metadata.FilterMetadataEntry\x1aN\n\x13\x46ilterMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01"R\n\x0bHttpHeaders\x12,\n\x07headers\x18\x01 \x01(\x0b\x32\x1b.dragoman.extproc.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08"V\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\x12%\n\x1d\x65nd_of_stream_without_message\x18\x03 \x01(\x08"\x0e\n\x0cHttpTrailers"\xab\x03\n\x11ProcessingRequest\x12\x38\n\x0frequest_headers\x18\x02 \x01(\x0b\x32\x1d.dragoman.extproc.HttpHeadersH\x00\x12\x39\n\x10response_headers\x18\x03 \x01(\x0b\x32\x1d.dragoman.extproc.HttpHeadersH\x00\x12\x32\n\x0crequest_body\x18\x04 \x01(\x0b\x32\x1a.dragoman.extproc.HttpBodyH\x00\x12\x33\n\rresponse_body\x18\x05 \x01(\x0b\x32\x1a.dragoman.extproc.HttpBodyH\x00\x12:\n\x10request_trailers\x18\x06 \x01(\x0b\x32\x1e.dragoman.extproc.HttpTrailersH\x00\x12;\n\x11response_trailers\x18\x07 \x01(\x0b\x32\x1e.dragoman.extproc.HttpTrailersH\x00\x12\x34\n\x10metadata_context\x18\x08 \x01(\x0b\x32\x1a.dragoman.extproc.MetadataB\t\n\x07request"\xeb\x01\n\x11HeaderValueOption\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1d.dragoman.extproc.HeaderValue\x12G\n\rappend_action\x18\x03 \x01(\x0e\x32\x30.dragoman.extproc.HeaderValueOption.AppendAction"^\n\x0c\x41ppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02"b\n\x0eHeaderMutation\x12\x38\n\x0bset_headers\x18\x01 \x03(\x0b\x32#.dragoman.extproc.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t";\n\x14StreamedBodyResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08"\x85\x01\n\x0c\x42odyMutation\x12\x0e\n\x04\x62ody\x18\x01 \x01(\x0cH\x00\x12\x14\n\nclear_body\x18\x02 \x01(\x08H\x00\x12\x43\n\x11streamed_response\x18\x03 \x01(\x0b\x32&.dragoman.extproc.StreamedBodyResponseH\x00\x42\n\n\x08mutation"\x9d\x01\n\x0e\x43ommonResponse\x12\x39\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32 .dragoman.extproc.HeaderMutation\x12\x35\n\rbody_mutation\x18\x03 \x01(\x0b\x32\x1e.dragoman.extproc.BodyMutation\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08"E\n\x0fHeadersResponse\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32 .dragoman.extproc.CommonResponse"B\n\x0c\x42odyResponse\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32 .dragoman.extproc.CommonResponse"\x12\n\x10TrailersResponse"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05"\x93\x01\n\x11ImmediateResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.dragoman.extproc.HttpStatus\x12\x31\n\x07headers\x18\x02 \x01(\x0b\x32 .dragoman.extproc.HeaderMutation\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t"\xfa\x04\n\x0eProcessingMode\x12L\n\x13request_header_mode\x18\x01 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12M\n\x14response_header_mode\x18\x02 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12H\n\x11request_body_mode\x18\x03 \x01(\x0e\x32-.dragoman.extproc.ProcessingMode.BodySendMode\x12I\n\x12response_body_mode\x18\x04 \x01(\x0e\x32-.dragoman.extproc.ProcessingMode.BodySendMode\x12M\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode\x12N\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32/.dragoman.extproc.ProcessingMode.HeaderSendMode"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02"d\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\x12\x18\n\x14\x46ULL_DUPLEX_STREAMED\x10\x04"\xbe\x04\n\x12ProcessingResponse\x12<\n\x0frequest_headers\x18\x01 \x01(\x0b\x32!.dragoman.extproc.HeadersResponseH\x00\x12=\n\x10response_headers\x18\x02 \x01(\x0b\x32!.dragoman.extproc.HeadersResponseH\x00\x12\x36\n\x0crequest_body\x18\x03 \x01(\x0b\x32\x1e.dragoman.extproc.BodyResponseH\x00\x12\x37\n\rresponse_body\x18\x04 \x01(\x0b\x32\x1e.dragoman.extproc.BodyResponseH\x00\x12>\n\x10request_trailers\x18\x05 \x01(\x0b\x32".dragoman.extproc.TrailersResponseH\x00\x12?\n\x11response_trailers\x18\x06 \x01(\x0b\x32".dragoman.extproc.TrailersResponseH\x00\x12\x41\n\x12immediate_response\x18\x07 \x01(\x0b\x32#.dragoman.extproc.ImmediateResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x37\n\rmode_override\x18\t \x01(\x0b\x32 .dragoman.extproc.ProcessingModeB\n\n\x08responseb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ext_proc.extproc_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "ext_proc.extproc_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_METADATA_FILTERMETADATAENTRY']._loaded_options = None
-  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_options = b'8\001'
-  _globals['_HEADERVALUE']._serialized_start=74
-  _globals['_HEADERVALUE']._serialized_end=134
-  _globals['_HEADERMAP']._serialized_start=136
-  _globals['_HEADERMAP']._serialized_end=195
-  _globals['_METADATA']._serialized_start=198
-  _globals['_METADATA']._serialized_end=361
-  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_start=283
-  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_end=361
-  _globals['_HTTPHEADERS']._serialized_start=363
-  _globals['_HTTPHEADERS']._serialized_end=445
-  _globals['_HTTPBODY']._serialized_start=447
-  _globals['_HTTPBODY']._serialized_end=533
-  _globals['_HTTPTRAILERS']._serialized_start=535
-  _globals['_HTTPTRAILERS']._serialized_end=549
-  _globals['_PROCESSINGREQUEST']._serialized_start=552
-  _globals['_PROCESSINGREQUEST']._serialized_end=979
-  _globals['_HEADERVALUEOPTION']._serialized_start=982
-  _globals['_HEADERVALUEOPTION']._serialized_end=1217
-  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_start=1123
-  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_end=1217
-  _globals['_HEADERMUTATION']._serialized_start=1219
-  _globals['_HEADERMUTATION']._serialized_end=1317
-  _globals['_STREAMEDBODYRESPONSE']._serialized_start=1319
-  _globals['_STREAMEDBODYRESPONSE']._serialized_end=1378
-  _globals['_BODYMUTATION']._serialized_start=1381
-  _globals['_BODYMUTATION']._serialized_end=1514
-  _globals['_COMMONRESPONSE']._serialized_start=1517
-  _globals['_COMMONRESPONSE']._serialized_end=1674
-  _globals['_HEADERSRESPONSE']._serialized_start=1676
-  _globals['_HEADERSRESPONSE']._serialized_end=1745
-  _globals['_BODYRESPONSE']._serialized_start=1747
-  _globals['_BODYRESPONSE']._serialized_end=1813
-  _globals['_TRAILERSRESPONSE']._serialized_start=1815
-  _globals['_TRAILERSRESPONSE']._serialized_end=1833
-  _globals['_HTTPSTATUS']._serialized_start=1835
-  _globals['_HTTPSTATUS']._serialized_end=1861
-  _globals['_IMMEDIATERESPONSE']._serialized_start=1864
-  _globals['_IMMEDIATERESPONSE']._serialized_end=2011
-  _globals['_PROCESSINGMODE']._serialized_start=2014
-  _globals['_PROCESSINGMODE']._serialized_end=2648
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_start=2497
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_end=2546
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_start=2548
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_end=2648
-  _globals['_PROCESSINGRESPONSE']._serialized_start=2651
-  _globals['_PROCESSINGRESPONSE']._serialized_end=3225
+    DESCRIPTOR._loaded_options = None
+    _globals["_METADATA_FILTERMETADATAENTRY"]._loaded_options = None
+    _globals["_METADATA_FILTERMETADATAENTRY"]._serialized_options = b"8\001"
+    _globals["_HEADERVALUE"]._serialized_start = 74
+    _globals["_HEADERVALUE"]._serialized_end = 134
+    _globals["_HEADERMAP"]._serialized_start = 136
+    _globals["_HEADERMAP"]._serialized_end = 195
+    _globals["_METADATA"]._serialized_start = 198
+    _globals["_METADATA"]._serialized_end = 361
+    _globals["_METADATA_FILTERMETADATAENTRY"]._serialized_start = 283
+    _globals["_METADATA_FILTERMETADATAENTRY"]._serialized_end = 361
+    _globals["_HTTPHEADERS"]._serialized_start = 363
+    _globals["_HTTPHEADERS"]._serialized_end = 445
+    _globals["_HTTPBODY"]._serialized_start = 447
+    _globals["_HTTPBODY"]._serialized_end = 533
+    _globals["_HTTPTRAILERS"]._serialized_start = 535
+    _globals["_HTTPTRAILERS"]._serialized_end = 549
+    _globals["_PROCESSINGREQUEST"]._serialized_start = 552
+    _globals["_PROCESSINGREQUEST"]._serialized_end = 979
+    _globals["_HEADERVALUEOPTION"]._serialized_start = 982
+    _globals["_HEADERVALUEOPTION"]._serialized_end = 1217
+    _globals["_HEADERVALUEOPTION_APPENDACTION"]._serialized_start = 1123
+    _globals["_HEADERVALUEOPTION_APPENDACTION"]._serialized_end = 1217
+    _globals["_HEADERMUTATION"]._serialized_start = 1219
+    _globals["_HEADERMUTATION"]._serialized_end = 1317
+    _globals["_STREAMEDBODYRESPONSE"]._serialized_start = 1319
+    _globals["_STREAMEDBODYRESPONSE"]._serialized_end = 1378
+    _globals["_BODYMUTATION"]._serialized_start = 1381
+    _globals["_BODYMUTATION"]._serialized_end = 1514
+    _globals["_COMMONRESPONSE"]._serialized_start = 1517
+    _globals["_COMMONRESPONSE"]._serialized_end = 1674
+    _globals["_HEADERSRESPONSE"]._serialized_start = 1676
+    _globals["_HEADERSRESPONSE"]._serialized_end = 1745
+    _globals["_BODYRESPONSE"]._serialized_start = 1747
+    _globals["_BODYRESPONSE"]._serialized_end = 1813
+    _globals["_TRAILERSRESPONSE"]._serialized_start = 1815
+    _globals["_TRAILERSRESPONSE"]._serialized_end = 1833
+    _globals["_HTTPSTATUS"]._serialized_start = 1835
+    _globals["_HTTPSTATUS"]._serialized_end = 1861
+    _globals["_IMMEDIATERESPONSE"]._serialized_start = 1864
+    _globals["_IMMEDIATERESPONSE"]._serialized_end = 2011
+    _globals["_PROCESSINGMODE"]._serialized_start = 2014
+    _globals["_PROCESSINGMODE"]._serialized_end = 2648
+    _globals["_PROCESSINGMODE_HEADERSENDMODE"]._serialized_start = 2497
+    _globals["_PROCESSINGMODE_HEADERSENDMODE"]._serialized_end = 2546
+    _globals["_PROCESSINGMODE_BODYSENDMODE"]._serialized_start = 2548
+    _globals["_PROCESSINGMODE_BODYSENDMODE"]._serialized_end = 2648
+    _globals["_PROCESSINGRESPONSE"]._serialized_start = 2651
+    _globals["_PROCESSINGRESPONSE"]._serialized_end = 3225
 # @@protoc_insertion_point(module_scope)

@@ -54,10 +54,11 @@ class _Whole:
 class Field:
     """One text-bearing field of one choice."""
 
-    def __init__(self, guards: Sequence[Guard], seen: Callable[[str], None]) -> None:
+    def __init__(self, guards: Sequence[Guard]) -> None:
         self.blocked = False
-        self._seen = seen
-        self.wholes = [_Whole(g, g.detector) for g in guards if isinstance(g.detector, InjectionDetector)]
+        self.wholes = [
+            _Whole(g, g.detector) for g in guards if isinstance(g.detector, InjectionDetector)
+        ]
         finders = [(g, g.detector) for g in guards if not isinstance(g.detector, InjectionDetector)]
         acting = [detector for guard, detector in finders if guard.plan.action != "Audit"]
         self._output = Redactor(all_of(acting)) if acting else None
@@ -73,7 +74,6 @@ class Field:
         """Take the next piece; return what may go on."""
         if self.blocked:
             return ""
-        self._seen(text)
         for whole in self.wholes:
             whole.push(text)
         return self._release(lambda redactor: redactor.push(text), text)
@@ -106,15 +106,14 @@ class Field:
 class Fields:
     """All fields of one streamed response."""
 
-    def __init__(self, guards: Sequence[Guard], seen: Callable[[str], None]) -> None:
+    def __init__(self, guards: Sequence[Guard]) -> None:
         self._guards = guards
-        self._seen = seen
         self._fields: list[Field] = []
 
     def open(self, origin: Origin) -> FieldScan:
         """Start the inspection of a field."""
         guards = [g for g in self._guards if not g.plan.scope or origin in g.plan.scope]
-        opened = Field(guards, self._seen)
+        opened = Field(guards)
         self._fields.append(opened)
         return opened
 

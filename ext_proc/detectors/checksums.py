@@ -10,6 +10,7 @@ from importlib import import_module
 
 from stdnum import iban as iban_registry
 from stdnum import verhoeff as verhoeff_rule
+from stdnum.iso7064 import mod_11_10
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -27,13 +28,15 @@ _CARDS = (
     (3095, 3095, (14, 16)),
     (36, 36, (14, 16, 17, 18, 19)),
     (38, 39, (14, 16, 17, 18, 19)),
-    (3528, 3589, (16, 17, 18, 19)),  # JCB
+    (35, 35, (16, 17, 18, 19)),  # JCB
     (1800, 1800, (15,)),
     (2131, 2131, (15,)),
     (6011, 6011, (16, 17, 18, 19)),  # Discover
     (644, 659, (16, 17, 18, 19)),
     (622126, 622925, (16, 17, 18, 19)),
     (62, 62, (16, 17, 18, 19)),  # UnionPay
+    (50, 50, (16,)),  # Maestro
+    (56, 58, (16,)),
     (81, 81, (16, 17, 18, 19)),
     (5018, 5018, tuple(range(12, 20))),  # Maestro
     (5020, 5020, tuple(range(12, 20))),
@@ -71,6 +74,12 @@ def card(value: str) -> bool:
         for low, high, lengths in _CARDS
     )
     return known and len(set(number)) > 1 and luhn(number)
+
+
+def any_card(value: str) -> bool:
+    """A number that is said to be a card: only Luhn, and not all alike."""
+    number = digits(value)
+    return 12 <= len(number) <= 19 and number[0] != "0" and len(set(number)) > 2 and luhn(number)
 
 
 @cache
@@ -190,6 +199,16 @@ def dvla(value: str) -> bool:
         return False
     month, day = int(compact[6:8]) % 50, int(compact[8:10])
     return 1 <= month <= 12 and 1 <= day <= 31 and compact[:5].rstrip("9").isalpha()
+
+
+def hetu(value: str) -> bool:
+    """A Finnish personal code, temporary ones too."""
+    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(value[:6] + value[7:10]) % 31] == value[-1].upper()
+
+
+def german_tax(value: str) -> bool:
+    """A German tax number for life, by its check digit alone."""
+    return mod_11_10.is_valid(digits(value))
 
 
 def medicare(value: str) -> bool:

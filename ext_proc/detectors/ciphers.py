@@ -54,6 +54,6 @@ def _likely_shift(text: str) -> int:
 
 
 def readable(text: str) -> float:
-    """Return the share of familiar words among the first few hundred."""
-    some = text[:3_000].split()[:400]
-    return sum(word.strip(".,!?:;\"'()[]") in FAMILIAR for word in some) / max(8, len(some))
+    """Return the share of familiar words among the first hundred; 0 where there are too few."""
+    some = text[:800].split()[:100]
+    return sum(map(FAMILIAR.__contains__, some)) / len(some) if len(some) >= 5 else 0.0

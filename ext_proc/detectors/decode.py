@@ -182,7 +182,7 @@ def _replace(
 
 def _tags(text: str) -> tuple[str, int]:
     """ASCII written in Unicode's tag characters."""
-    if not any(map(text.__contains__, "\U000e0020\U000e0061\U000e0065\U000e006f\U000e0074")):
+    if text.isascii() or not any(map(text.__contains__, "\U000e0020\U000e0061\U000e0065\U000e006f\U000e0074")):
         return "", 0
     points = [ord(c) - 0xE0000 for c in text if 0xE0020 <= ord(c) < 0xE007F]
     return _prose(bytes(points)), len(points)
@@ -190,6 +190,8 @@ def _tags(text: str) -> tuple[str, int]:
 
 def _selectors(text: str) -> tuple[str, int]:
     """Bytes written in variation selectors; two numberings are in use."""
+    if text.isascii():
+        return "", 0
     high = [ord(c) - 0xE0100 for c in text if 0xE0100 <= ord(c) < 0xE01F0]
     if len(high) < SHORTEST:
         return "", 0
@@ -202,10 +204,12 @@ def _selectors(text: str) -> tuple[str, int]:
 
 def _zero_width_bits(text: str) -> tuple[str, int]:
     """Bits written with two invisible characters, in either sense."""
+    if text.isascii():
+        return "", 0
     for zero, one in (("\u2062", "\u2064"), ("\u200b", "\u200c"), ("\u200c", "\u200d")):
-        bits = "".join("1" if c == one else "0" for c in text if c in (zero, one))
-        if len(bits) < 8 * SHORTEST:
+        if min(text.count(zero), text.count(one)) < SHORTEST:
             continue
+        bits = "".join("1" if c == one else "0" for c in text[-LIMIT // 4 :] if c in (zero, one))
         for stream in (bits, bits.translate({48: "1", 49: "0"})):
             usable = len(stream) // 8 * 8
             words = _prose(int(stream[:usable], 2).to_bytes(usable // 8))

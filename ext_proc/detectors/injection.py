@@ -10,11 +10,16 @@ import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from ext_proc.detectors import ciphers, injection_rules
 from ext_proc.detectors.decode import decode
 from ext_proc.detectors.normalise import Normal, normalise
 
 BIAS: Final = -3.2
+DISGUISE: Final = 3.8
+"""What it is worth that most of a text is written in a code that spells words."""
 CONVINCING: Final = 2.0
 """Weight from which a rule is believed in a text that had to be deciphered first."""
 
@@ -83,7 +88,7 @@ class Detector:
             covered = max(covered, view.covered)
         share = covered / max(1, len(text))
         signs = (
-            share > 0.5,
+            share > 0.7,
             enciphered,
             normal.invisible > 0,
             normal.invisible > 8,
@@ -98,10 +103,28 @@ class Detector:
             yield "homoglyphs", normal.skeleton
         yield from ciphers.undo(normal.text)
 
-    def _probability(self, evidence: Evidence) -> float:
+    def vector(self, evidence: Evidence) -> npt.NDArray[np.float32]:
+        """Return evidence as the model reads it: rules found, rules found hidden, signs."""
+        count = len(self._rules.rules)
+        vector = np.zeros(2 * count + len(SIGNS), np.float32)
+        vector[[*evidence.plain, *evidence.hidden]] = 1
+        vector[[count + number for number in evidence.hidden]] = 1
+        vector[2 * count :] = evidence.signs
+        return vector
+
+    def prior(self, evidence: Evidence) -> float:
+        """Return the log-odds that the rules alone give."""
         rules = self._rules.rules
-        logit = BIAS + sum(rules[number].weight for number in evidence.plain | evidence.hidden)
-        logit += 3.0 * (evidence.signs[0] or evidence.signs[1])
+        found = evidence.plain | evidence.hidden
+        disguised = evidence.signs[0] or evidence.signs[1]
+        return BIAS + sum(rules[number].weight for number in found) + DISGUISE * disguised
+
+    def weight_of(self, normal: str) -> float:
+        """Return what the rules in one piece of normalised text weigh together."""
+        return sum(self._rules.rules[number].weight for number in self._rules.search(normal))
+
+    def _probability(self, evidence: Evidence) -> float:
+        logit = self.prior(evidence)
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
     def _reasons(self, evidence: Evidence) -> tuple[str, ...]:

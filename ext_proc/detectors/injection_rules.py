@@ -58,19 +58,23 @@ def _rule(entry: dict[str, Any], lists: dict[str, str]) -> Rule:
     )
 
 
-def _gaps(pattern: str, gap: str) -> str:
+def _gaps(pattern: str, gap: str, width: int) -> str:
     """Write out the gaps of up to so many words."""
-    return str(
-        _GAP.sub(lambda m: gap % min(MAX_GAP, int(m.group(1) or m.group(2))), pattern)
-    )
+
+    def written(match: re2._Match) -> str:
+        return gap % (width * min(MAX_GAP, int(match.group(1) or match.group(2))))
+
+    return str(_GAP.sub(written, pattern))
 
 
 def _words(pattern: str) -> str:
-    return " " + _gaps(pattern, "(?:[^ .]+ ){0,%d}") + ("" if pattern.endswith("b") else r"\b")
+    """Over words: a gap is counted in characters, which compiles to far less."""
+    end = "" if pattern.endswith("b") else r"\b"
+    return " " + _gaps(pattern, "(?:[^.]{0,%d} )?", 7) + end
 
 
 def _raw(pattern: str) -> str:
-    pattern = _gaps(pattern, r"(?:[^\s]+\s){0,%d}")
+    pattern = _gaps(pattern, r"(?:[^\s]+\s){0,%d}", 1)
     return str(_CHARACTERS.sub(lambda m: f".{{0,{m.group(1)}}}", pattern))
 
 
@@ -80,7 +84,7 @@ def _native(pattern: str) -> str:
 
 
 def _squashed(pattern: str) -> str:
-    return _gaps(pattern.replace(" ", "").replace(r"\b", ""), "(?:[a-z0-9]{0,5}){0,%d}")
+    return _gaps(pattern.replace(" ", "").replace(r"\b", ""), "[a-z0-9]{0,%d}", 5)
 
 
 class Matcher:

@@ -18,6 +18,7 @@ from ext_proc.detectors.view import view
 # Takes what a rule's core matched; returns how many of its characters the span has, 0 for no span.
 Check = Callable[[str], int | bool]
 
+_TOGETHER = 12  # expressions in one database
 NEAR = 64  # how far before a match its context words may stand
 # Not inside a longer number, word, decimal or dotted name; a sentence's own punctuation is fine.
 LEFT = r"(?:\A|[^0-9A-Za-z_.\-/]|(?:\A|[^0-9A-Za-z_])[.\-/])"
@@ -37,8 +38,10 @@ class Rule(NamedTuple):
     check: Check | None = None
     context: str = ""  # an alternation of words, any case: one must stand near before
     near: int = NEAR
+    unless: str = ""  # likewise, but none may stand there
     score: float = 0.9
     tail: str = ""
+    hint: str = ""  # cheaper to look for than the whole rule, and in every match
 
 
 class _Compiled(NamedTuple):
@@ -47,11 +50,12 @@ class _Compiled(NamedTuple):
     rule: Rule
     find: "re2._Regexp"
     context: "re2._Regexp | None"
+    unless: "re2._Regexp | None"
     before: int
     longest: int
 
 
-class _Scanner:
+class _Database:
     """A Hyperscan database with one copy for each thread: its scratch space is not shared."""
 
     def __init__(self, expressions: Sequence[str], flags: int) -> None:
@@ -84,6 +88,22 @@ class _Scanner:
         return database
 
 
+class _Scanner:
+    """Expressions in databases of a few each: in one, the automata of shapes of digits multiply."""
+
+    def __init__(self, expressions: Sequence[str], flags: int) -> None:
+        self._databases = [
+            (first, _Database(expressions[first : first + _TOGETHER], flags))
+            for first in range(0, len(expressions), _TOGETHER)
+        ]
+
+    def ends(self, data: bytes) -> dict[int, int]:
+        """Return, for each expression that occurs, the last end reported."""
+        return {
+            first + id_: end for first, database in self._databases for id_, end in database.ends(data).items()
+        }
+
+
 def _regexp(written: str) -> "re2._Regexp":
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
@@ -99,13 +119,14 @@ def _compile(rule: Rule) -> _Compiled:
         rule,
         _regexp(written),
         _regexp(rf"(?i)\b(?:{rule.context})") if rule.context else None,
-        max(reach + 1, rule.near + 1 if rule.context else 0),
+        _regexp(f"(?i){rule.unless}") if rule.unless else None,
+        max(reach, rule.near if rule.context or rule.unless else 0) + 1,
         reach + pattern.longest(core) + pattern.longest(right) + 1,
     )
 
 
 def _occurs(rule: Rule) -> str:
-    return f"(?:{rule.left})(?:{rule.core})(?:{rule.right})"
+    return rule.hint or f"(?:{rule.left})(?:{rule.core})(?:{rule.right})"
 
 
 def _undecided(rule: Rule) -> str:
@@ -143,19 +164,22 @@ class _Rules:
 
 def _spans(compiled: _Compiled, text: str, data: bytes) -> Iterable[Span]:
     """Yield a rule's spans: each place is judged by itself, so that no match hides another."""
-    rule, position, seen, swallowed = compiled.rule, 0, -1, 0
+    rule, position, seen = compiled.rule, 0, set[int]()
+    run = range(0)  # the last tail
     while (found := compiled.find.search(data, position)) is not None:
         start, end = found.span(1)
         position = found.start() + 1
-        if start <= seen or not _in_context(compiled, data, start):
+        if start in seen or not _in_context(compiled, data, start):
             continue
-        seen = start
+        seen.add(start)
         if rule.check is not None:
             end = start + _accepted(rule.check, data[start:end].decode("latin-1"))
         if end == start:
             continue
         if rule.tail:
-            end = swallowed = max(end, swallowed) if end < swallowed else tail_end(text, end, rule.tail)
+            if not run.start <= end <= run.stop:
+                run = range(end, tail_end(text, end, rule.tail))
+            end = run.stop
         yield Span(start, end, rule.entity, rule.score, rule.tail)
 
 
@@ -165,9 +189,12 @@ def _accepted(check: Check, value: str) -> int:
 
 
 def _in_context(compiled: _Compiled, data: bytes, start: int) -> bool:
-    if compiled.context is None:
+    if compiled.context is None and compiled.unless is None:
         return True
-    return compiled.context.search(data[max(0, start - compiled.rule.near) : start]) is not None
+    near = data[max(0, start - compiled.rule.near) : start]
+    if compiled.unless is not None and compiled.unless.search(near) is not None:
+        return False
+    return compiled.context is None or compiled.context.search(near) is not None
 
 
 def detector(rules: Sequence[Rule]) -> SpanDetector:

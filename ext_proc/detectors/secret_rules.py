@@ -24,7 +24,7 @@ TOKENS: tuple[tuple[str, str, str], ...] = (
     ("Perplexity", rf"pplx-{_A}{{40}}", "word"),
     ("Fireworks", rf"fw_{_A}{{24}}", "word"),
     ("Replicate", rf"r8_{_A}{{37}}", ""),
-    ("Hugging Face", r"hf_[a-zA-Z]{34}", "word"),
+    ("Hugging Face", r"hf_[a-zA-Z]{34}", ""),
     ("Hugging Face organisation", r"api_org_[a-zA-Z]{34}", ""),
     ("NVIDIA", rf"nvapi-{_T}{{40}}", "token"),
     ("Tavily", rf"tvly-(?:dev-|prod-)?{_A}{{20}}", "word"),

@@ -3,6 +3,7 @@ by their frame (key blocks, JWTs, URLs with a password, authorization headers) a
 are given (`password: ...`, `API_KEY=...`), which must look random or at least not like prose or code.
 """
 
+from itertools import pairwise
 from math import log2
 
 from ext_proc.detectors import rules
@@ -14,13 +15,17 @@ ENTITIES = ("PrivateKey", "JWT", "APIKey", "Password", "BearerToken", "Webhook")
 
 _LEFT = r"(?:\A|[^A-Za-z0-9])"
 _END = r"(?:\z|[^A-Za-z0-9_\-])"
-_NAME_END = r"[A-Za-z0-9_.\-]{0,20}[\"'`\])]{0,2}"
+_NAME_END = (
+    r"(?i:[_\-]?(?:value|string|str|base64|b64|hex|key|secret|token|hash|salt|prod|dev|test|live|default|main|old|new|[0-9]{1,3}))?"
+    r"[\"'`\])]{0,2}"
+)
+_NO_SECRET = r"public|csrf|xsrf|forgery|credentials?_?id|foreign|primary|vault|idempotency|cache|sort|partition"
 _IS = r"(?: [a-z]{2,8})?[ \t]{0,4}(?:[:=!]?={1,3}|:|=>|:=|,)>?[ \t]{0,4}"
 _SAYS = r" (?:is|was|ist|est|es)[:]? "
 _PASSWORD = r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
 _TOKEN = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
 _QUOTED = r"[\"'`]"
-_VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80-\xff][^\s\"'`<>,;]{5,199}"
+_VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80][^\s\"'`,;]{5,199}"
 _STRONG = r"[A-Za-z0-9+/_.~=@!%&*#^:\-]{12,200}"
 
 _PLACEHOLDERS = (
@@ -53,32 +58,42 @@ def _kinds(value: str) -> int:
     )
 
 
+def _changes(value: str) -> int:
+    """Count where letters turn into digits or back: many in tokens, few in names and versions."""
+    return sum(a.isalnum() and b.isalnum() and a.isdigit() != b.isdigit() for a, b in pairwise(value))
+
+
 def _random(value: str) -> bool:
-    """A token: digits among letters, spread like chance; not a path, a name in code or a filler."""
+    """A token: digits among letters, spread as by chance; no path, version, name in code or filler."""
     value = value.rstrip(".,:;")
-    figures = sum(c.isdigit() for c in value)
     return (
         len(value) >= 12
-        and figures >= 2
-        and figures < len(value)
+        and _changes(value) >= max(3, len(value) // 12)
         and not _placeholder(value)
-        and value.count("/") < 4
-        and value.count(".") < 3
-        and entropy(value) >= (3.0 if len(value) >= 20 else 3.2)
+        and value.count("/") < 6
+        and entropy(value) >= 2.8
     )
 
 
 def _password(value: str) -> bool:
-    """A password someone gave away: at least a digit or sign among letters, and not code."""
+    """A password given away: a digit or several kinds of characters, and no code, or too many signs for code."""
     value = value.rstrip(".,:;")
-    return (
-        len(value) >= 6
-        and _kinds(value) >= 2
-        and (any(c.isdigit() for c in value) or _kinds(value) >= 3)
-        and not any(mark in value for mark in _CODE)
-        and not _placeholder(value)
-        and entropy(value) >= 2.3
-    )
+    signs = {c for c in value if not c.isalnum()}
+    if len(value) < 6 or _placeholder(value) or entropy(value) < 2.3:
+        return False
+    if len(signs) >= 5:
+        return True
+    some = any(c.isdigit() for c in value) or _kinds(value) >= 3
+    return some and _kinds(value) >= 2 and not any(mark in value for mark in _CODE)
+
+
+def _signs(value: str) -> bool:
+    """A value of so many different signs that it is neither prose nor code."""
+    return len({c for c in value if not c.isalnum()}) >= 5 and _password(value)
+
+
+def _aws(value: str) -> bool:
+    return _kinds(value) >= 2 and entropy(value) >= 3.5
 
 
 def _basic(value: str) -> bool:
@@ -101,9 +116,12 @@ RULES: tuple[Rule, ...] = (
     Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_password, score=0.85),
     Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.8),
     Rule("Password", _VALUE, left=_PASSWORD + _SAYS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.7),
-    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_random, score=0.8),
-    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, score=0.7),
-    Rule("APIKey", _STRONG, left=_TOKEN + _SAYS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, score=0.7),
+    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_random, unless=_NO_SECRET, near=48, score=0.8),
+    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_NO_SECRET, near=48, score=0.7),
+    Rule("APIKey", _STRONG, left=_TOKEN + _SAYS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_NO_SECRET, near=48, score=0.7),
+    Rule("Password", _VALUE, left=_TOKEN + _NAME_END + _IS + _QUOTED + "?", right=r"(?:\z|[\s\"'`,;])", check=_signs, score=0.6),
+    Rule("APIKey", r"[A-Za-z0-9+/]{40}", left=r"(?i:aws)[A-Za-z_.\-]{0,24}(?i:key)" + _NAME_END + _IS + _QUOTED + "?",
+         right=r"(?:\z|[^A-Za-z0-9+/=])", check=_aws, score=0.9),
     Rule("APIKey", r"[A-Za-z0-9+/]{86}==", left=r"(?i:account|access)_?key=", right="", score=0.95),
     Rule("APIKey", r"[A-Za-z0-9+/]{43}=", left=r"(?i:shared_?access_?key)=", right="", score=0.95),
 )  # fmt: skip

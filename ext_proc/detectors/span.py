@@ -92,8 +92,15 @@ def redact(text: str, spans: Iterable[Span]) -> tuple[str, tuple[str, ...]]:
 
 def tail_end(text: str, start: int, tail: str) -> int:
     """Return where the run of a tail's characters that begins at `start` ends."""
-    rest = text[start:] if start else text
-    return len(text) - len(rest.lstrip(_STRIP[tail]))
+    size = 64
+    while start < len(text):
+        piece = text[start : start + size]
+        rest = len(piece.lstrip(_STRIP[tail]))
+        start += len(piece) - rest
+        if rest:
+            break
+        size *= 2
+    return start
 
 
 class _AllOf:

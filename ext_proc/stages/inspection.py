@@ -31,7 +31,9 @@ class Inspection:
 Stage = Callable[[Inspection], Reject | None]
 
 
-def verdict(plan: GuardPlan, phase: Phase, found: Counter[str], score: float | None = None) -> Verdict:
+def verdict(
+    plan: GuardPlan, phase: Phase, found: Counter[str], score: float | None = None
+) -> Verdict:
     """Say what a guard found, and nothing of what it saw."""
     return Verdict(
         guard=plan.name,
@@ -46,4 +48,6 @@ def verdict(plan: GuardPlan, phase: Phase, found: Counter[str], score: float | N
 
 def blocked(plan: GuardPlan, phase: Phase) -> Reject:
     """Refuse in a guard's name; the matched text is never repeated."""
-    return Reject(403, "blocked_by_policy", f"The {phase} was blocked by guard {plan.name} ({plan.type}).")
+    return Reject(
+        403, "blocked_by_policy", f"The {phase} was blocked by guard {plan.name} ({plan.type})."
+    )

@@ -15,7 +15,8 @@ def spans(plan: GuardPlan, detector: SpanDetector) -> Stage:
         found: dict[int, list[Span]] = {
             index: spans
             for index, text in enumerate(inspection.texts)
-            if (not plan.scope or text.origin in plan.scope) and (spans := detector.find(text.value))
+            if (not plan.scope or text.origin in plan.scope)
+            and (spans := detector.find(text.value))
         }
         if not found:
             return None

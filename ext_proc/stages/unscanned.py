@@ -9,4 +9,6 @@ def unscanned(inspection: Inspection) -> Reject | None:
     if not inspection.unscanned:
         return None
     kinds = ", ".join(sorted(inspection.unscanned))
-    return Reject(403, "blocked_by_policy", f"The request has content that cannot be inspected: {kinds}.")
+    return Reject(
+        403, "blocked_by_policy", f"The request has content that cannot be inspected: {kinds}."
+    )

@@ -1,0 +1,184 @@
+"""Backends: what an AIBackend needs to be called, with its provider's defaults filled in.
+
+What differs between providers stands in one table. An AIBackend whose key or authorities cannot be
+had is left out and says why. Who may refer to it is in `rules`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from controller import ir, names
+from controller.resources import Object, Resources
+from controller.translate import pem
+from controller.translate.conditions import Fault, Reason
+from crds.aibackend import AIBackendSpec, Price, is_ip_address
+from crds.meta import DNS_NAME, Key
+from crds.plan import Format, PricePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What is true of every account at a provider."""
+
+    hostname: str
+    """Empty: every AIBackend names its own."""
+    header: str
+    prefix: str
+    paths: Mapping[Format, str]
+    """The formats it speaks, and where."""
+
+
+_OPENAI_PATHS: Mapping[Format, str] = {
+    "OpenAIChat": "/v1/chat/completions",
+    "OpenAIEmbeddings": "/v1/embeddings",
+}
+PROVIDERS: Mapping[str, Provider] = {
+    "OpenAI": Provider("api.openai.com", "authorization", "Bearer ", _OPENAI_PATHS),
+    "OpenAICompatible": Provider("", "authorization", "Bearer ", _OPENAI_PATHS),
+    "Anthropic": Provider(
+        "api.anthropic.com", "x-api-key", "", {"AnthropicMessages": "/v1/messages"}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An AIBackend that can be called."""
+
+    key: Key
+    provider: str
+    host: str
+    port: int
+    tls: ir.UpstreamTLS | None
+    credential: ir.Credential | None
+    secrets: tuple[ir.Secret, ...]
+    paths: Mapping[Format, str]
+    models: tuple[str, ...]
+    prices: Mapping[str, PricePlan]
+    max_concurrent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """All that can be called, and what is wrong with the others."""
+
+    found: Mapping[Key, Backend]
+    faults: tuple[Fault, ...]
+
+
+def find(resources: Resources) -> Backends:
+    """Complete every AIBackend that has all it needs."""
+    found: dict[Key, Backend] = {}
+    faults: list[Fault] = []
+    for key, backend in sorted(resources.backends.items()):
+        wrong = list(_wrong(backend, resources))
+        faults += wrong
+        if not wrong:
+            found[key] = _backend(key, backend.spec, resources)
+    return Backends(found, tuple(faults))
+
+
+def _wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fault]:
+    spec = backend.spec
+    host = spec.endpoint.hostname if spec.endpoint else ""
+    if host and not is_ip_address(host) and not re.fullmatch(DNS_NAME, host):
+        text = f"{host} is neither a DNS name nor an IP address; a port stands in endpoint.port"
+        yield Fault(backend.key, "Accepted", "UnsupportedValue", "spec.endpoint.hostname", text)
+    if spec.auth.secret_ref is not None:
+        yield from _wrong_key(backend, resources)
+    for index, ref in enumerate(spec.tls.ca_certificate_refs):
+        reason, text = _wrong_authorities(backend.key, ref.name, resources)
+        if reason is not None:
+            field = f"spec.tls.caCertificateRefs[{index}]"
+            yield Fault(backend.key, "ResolvedRefs", reason, field, text)
+
+
+def _wrong_key(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fault]:
+    ref = backend.spec.auth.secret_ref
+    if ref is None:
+        return
+    secret = Key("Secret", backend.key.namespace, ref.name)
+    content = resources.secrets.get(secret)
+    if content is None:
+        text = f"{secret} does not exist; create it with the key {ref.key}"
+        yield Fault(backend.key, "ResolvedRefs", "SecretNotFound", "spec.auth.secretRef.name", text)
+    elif ref.key not in content:
+        text = f"{secret} has no key {ref.key}; add it or name another"
+        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", "spec.auth.secretRef.key", text)
+    elif problem := _unfit(content[ref.key].reveal()):
+        text = f"the value of {ref.key} in {secret} {problem}"
+        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", "spec.auth.secretRef.key", text)
+
+
+def _unfit(value: bytes) -> str:
+    """Why a key cannot stand in a header; the value itself is never told."""
+    if not value:
+        return "is empty"
+    if value.strip() != value:
+        return "begins or ends with a space or newline; remove it (use echo -n)"
+    if any(not 0x21 <= byte <= 0x7E for byte in value):
+        return "must be printable ASCII without spaces"
+    return ""
+
+
+def _wrong_authorities(backend: Key, name: str, resources: Resources) -> tuple[Reason | None, str]:
+    key = Key("ConfigMap", backend.namespace, name)
+    content = resources.config_maps.get(key)
+    if content is None:
+        return "ConfigMapNotFound", f"{key} does not exist; create it with the key ca.crt"
+    if "ca.crt" not in content:
+        return "InvalidCertificate", f"{key} needs the key ca.crt"
+    if problem := pem.wrong_authorities(content["ca.crt"].encode()):
+        return "InvalidCertificate", f"ca.crt of {key} {problem}"
+    return None, ""
+
+
+def _backend(key: Key, spec: AIBackendSpec, resources: Resources) -> Backend:
+    """The AIBackend with its provider's defaults; all it refers to is there."""
+    provider = PROVIDERS[spec.provider]
+    host = spec.endpoint.hostname if spec.endpoint else provider.hostname
+    port = spec.endpoint.port if spec.endpoint else None
+    secure = spec.tls.mode == "Verify"
+    key_secret = _key_secret(key, spec, resources)
+    authorities = _authorities(key, spec, resources)
+    credential = key_secret and ir.Credential(key_secret.name, provider.header, provider.prefix)
+    tls = ir.UpstreamTLS(host, authorities.name if authorities else None) if secure else None
+    return Backend(
+        key,
+        spec.provider,
+        host,
+        port or (443 if secure else 80),
+        tls,
+        credential,
+        tuple(secret for secret in (key_secret, authorities) if secret),
+        provider.paths,
+        tuple(model.name for model in spec.models),
+        {model.name: _price(model.price) for model in spec.models if model.price},
+        spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
+    )
+
+
+def _key_secret(key: Key, spec: AIBackendSpec, resources: Resources) -> ir.GenericSecret | None:
+    ref = spec.auth.secret_ref
+    if ref is None:
+        return None
+    content = resources.secrets[Key("Secret", key.namespace, ref.name)]
+    return ir.GenericSecret(names.api_key(key), content[ref.key], key)
+
+
+def _authorities(key: Key, spec: AIBackendSpec, resources: Resources) -> ir.AuthoritiesSecret | None:
+    maps = [Key("ConfigMap", key.namespace, ref.name) for ref in spec.tls.ca_certificate_refs]
+    if not maps:
+        return None
+    bundle = "\n".join(resources.config_maps[each]["ca.crt"].strip() for each in maps) + "\n"
+    return ir.AuthoritiesSecret(names.authorities(key), bundle.encode(), key)
+
+
+def _price(price: Price) -> PricePlan:
+    return PricePlan(
+        input=price.input,
+        cached_input=price.cached_input or price.input,
+        cache_write=price.cache_write or price.input,
+        output=price.output,
+    )

@@ -1,0 +1,201 @@
+"""Gateways: which listeners are open, on which port and hostname, with which certificates.
+
+A listener that cannot be served is left out and says why; its neighbours stay. Where two claim the
+same port and hostname, or a port for two protocols, the older Gateway has it, then the first by
+namespace and name, then the first in its list. Who attaches to a listener is in `routes`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from controller import ir, names
+from controller.resources import Object, Resources
+from controller.translate import grants as permissions
+from controller.translate import hostnames, pem
+from controller.translate.conditions import Fault, Reason
+from controller.translate.grants import Grants
+from crds.gateway import CertificateRef, GatewaySpec, ListenerSpec
+from crds.meta import GROUP, Key, ObjectMeta
+
+CLASS_NAME = "dragoman"
+"""The GatewayClass that needs no object of its own."""
+CONTROLLER_NAME = "dragoman.dev/controller"
+PROTOCOLS: Mapping[str, Literal["HTTP", "HTTPS"]] = {"HTTP": "HTTP", "HTTPS": "HTTPS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener that is open."""
+
+    gateway: Key
+    index: int
+    spec: ListenerSpec
+    protocol: Literal["HTTP", "HTTPS"]
+    hostname: str
+    """`*` where the listener names none."""
+    certificates: tuple[str, ...]
+
+    @property
+    def place(self) -> tuple[Key, str]:
+        """Its identity."""
+        return self.gateway, self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The Gateways that are ours and what is open."""
+
+    objects: Mapping[Key, Object[GatewaySpec]]
+    listeners: tuple[Listener, ...]
+    certificates: tuple[ir.CertificateSecret, ...]
+    faults: tuple[Fault, ...]
+
+
+def age(key: Key, meta: ObjectMeta) -> tuple[str, str, str]:
+    """Older first, then by namespace and name; files have no age."""
+    return meta.creation_timestamp, key.namespace, key.name
+
+
+def find(resources: Resources, grants: Grants) -> Gateways:
+    """Open every listener that can be served."""
+    ours = _ours(resources)
+    faults: list[Fault] = []
+    certificates: dict[str, ir.CertificateSecret] = {}
+    listeners: list[Listener] = []
+    protocols: dict[int, Listener] = {}
+    hosts: dict[tuple[int, str], Listener] = {}
+    for gateway in sorted(ours.values(), key=lambda each: age(each.key, each.meta)):
+        for index in range(len(gateway.spec.listeners)):
+            listener, secrets, wrong = _listener(gateway, index, resources, grants)
+            faults += wrong
+            if listener is None:
+                continue
+            rival = protocols.setdefault(listener.spec.port, listener)
+            if rival.protocol == listener.protocol:
+                rival = hosts.setdefault((listener.spec.port, listener.hostname), listener)
+            if rival is not listener and conflict(rival, listener):
+                faults.append(_conflict(rival, listener))
+                continue
+            listeners.append(listener)
+            certificates |= {secret.name: secret for secret in secrets} | certificates
+    found = tuple(secret for _, secret in sorted(certificates.items()))
+    return Gateways(ours, tuple(listeners), found, tuple(faults))
+
+
+def conflict(one: Listener, other: Listener) -> bool:
+    """Whether two listeners claim the same thing."""
+    return one.spec.port == other.spec.port and (
+        one.protocol != other.protocol or one.hostname == other.hostname
+    )
+
+
+def owner(listeners: Mapping[tuple[int, str], Listener], port: int, host: str) -> Listener | None:
+    """The most specific listener of a port that covers the hostname."""
+    return next(filter(None, (listeners.get((port, each)) for each in hostnames.wider(host))), None)
+
+
+def _ours(resources: Resources) -> dict[Key, Object[GatewaySpec]]:
+    """A GatewayClass says whose its Gateways are; the name `dragoman` alone is enough."""
+    controllers = {key.name: each.spec.controller_name for key, each in resources.gateway_classes.items()}
+    classes = {name for name, controller in controllers.items() if controller == CONTROLLER_NAME}
+    if CLASS_NAME not in controllers:
+        classes.add(CLASS_NAME)
+    return {
+        key: gateway
+        for key, gateway in sorted(resources.gateways.items())
+        if gateway.spec.gateway_class_name in classes
+    }
+
+
+def _listener(
+    gateway: Object[GatewaySpec], index: int, resources: Resources, grants: Grants
+) -> tuple[Listener | None, list[ir.CertificateSecret], list[Fault]]:
+    """The listener if it can be served, its certificates, and what is wrong with it."""
+    spec = gateway.spec.listeners[index]
+    place = f"spec.listeners[{index}]"
+    faults = [
+        Fault(gateway.key, type_, reason, f"{place}.{field}", message, index)
+        for type_, reason, field, message in _unserved(spec, first=_first(gateway.spec, index))
+    ]
+    secrets: list[ir.CertificateSecret] = []
+    if spec.protocol == "HTTPS" and spec.tls and not faults:
+        for number, ref in enumerate(spec.tls.certificate_refs):
+            secret, reason, message = _certificate(gateway.key, ref, resources, grants)
+            field = f"{place}.tls.certificateRefs[{number}]"
+            if secret is not None:
+                secrets.append(secret)
+            elif reason is not None:
+                faults.append(Fault(gateway.key, "ResolvedRefs", reason, field, message, index))
+    if faults and not secrets:
+        return None, [], faults
+    listener = Listener(
+        gateway.key,
+        index,
+        spec,
+        PROTOCOLS[spec.protocol],
+        spec.hostname or hostnames.ANY,
+        tuple(dict.fromkeys(secret.name for secret in secrets)),
+    )
+    return listener, secrets, faults
+
+
+def _first(spec: GatewaySpec, index: int) -> bool:
+    """Whether no listener before it in the list has its name."""
+    return spec.listeners[index].name not in [each.name for each in spec.listeners[:index]]
+
+
+def _unserved(
+    spec: ListenerSpec, *, first: bool
+) -> Iterator[tuple[Literal["Accepted", "ResolvedRefs"], Reason, str, str]]:
+    """What keeps a listener from being served, apart from its certificates."""
+    if not first:
+        yield "Accepted", "Duplicate", "name", f"{spec.name} stands twice; give each listener its own name"
+    if spec.protocol not in PROTOCOLS:
+        fix = "is not served; use HTTP or HTTPS"
+        yield "Accepted", "UnsupportedProtocol", "protocol", f"{spec.protocol} {fix}"
+    kinds = spec.allowed_routes.kinds
+    if kinds and not any((kind.group, kind.kind) == (GROUP, "AIRoute") for kind in kinds):
+        fix = f"name {{group: {GROUP}, kind: AIRoute}} or leave kinds out"
+        yield "ResolvedRefs", "UnsupportedValue", "allowedRoutes.kinds", f"no kind is served; {fix}"
+    if spec.protocol == "HTTP" and spec.tls is not None:
+        yield "Accepted", "UnsupportedValue", "tls", "belongs to protocol HTTPS"
+    if spec.protocol == "HTTPS":
+        if spec.tls is None or not spec.tls.certificate_refs:
+            fix = "is required with protocol HTTPS; name a Secret with tls.crt and tls.key"
+            yield "ResolvedRefs", "CertificateNotFound", "tls.certificateRefs", fix
+        if spec.tls is not None and spec.tls.mode != "Terminate":
+            yield "Accepted", "UnsupportedValue", "tls.mode", f"{spec.tls.mode} is not served; use Terminate"
+
+
+def _certificate(
+    gateway: Key, ref: CertificateRef, resources: Resources, grants: Grants
+) -> tuple[ir.CertificateSecret | None, Reason | None, str]:
+    """The certificate a listener refers to, or why there is none."""
+    if (ref.group, ref.kind) != ("", "Secret"):
+        return None, "UnsupportedValue", f"{ref.kind} is not read; name a Secret"
+    key = Key("Secret", ref.namespace or gateway.namespace, ref.name)
+    if not grants.permit("Gateway", gateway.namespace, key):
+        return None, "RefNotPermitted", permissions.fix("Gateway", gateway.namespace, key)
+    content = resources.secrets.get(key)
+    if content is None:
+        return None, "CertificateNotFound", f"{key} does not exist"
+    chain, private_key = content.get("tls.crt"), content.get("tls.key")
+    if chain is None or private_key is None:
+        return None, "InvalidCertificate", f"{key} needs the keys tls.crt and tls.key"
+    if problem := pem.wrong_pair(chain.reveal(), private_key.reveal()):
+        return None, "InvalidCertificate", f"{key}: {problem}"
+    name = names.certificate(key)
+    return ir.CertificateSecret(name, chain.reveal(), private_key, gateway), None, ""
+
+
+def _conflict(winner: Listener, loser: Listener) -> Fault:
+    reason: Reason = "HostnameConflict" if winner.protocol == loser.protocol else "ProtocolConflict"
+    what = "hostname" if reason == "HostnameConflict" else "protocol"
+    message = (
+        f"port {loser.spec.port} with hostname {loser.hostname} belongs to listener "
+        f"{winner.spec.name} ({winner.protocol}) of {winner.gateway}; choose another port or {what}"
+    )
+    return Fault(
+        loser.gateway, "Accepted", reason, f"spec.listeners[{loser.index}]", message, loser.index
+    )

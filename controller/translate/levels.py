@@ -1,0 +1,185 @@
+"""Levels: what the AIPolicies of a Gateway, a listener, an AIRoute or a rule amount to.
+
+Safety adds up and cannot be undone below: guards accumulate, the older policy's first; the smallest
+body limit and the strictest word on unscanned content are in force. A policy that asked for less
+is told who won. Nothing here knows how levels follow each other in a request.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from controller.resources import Resources
+from controller.translate.conditions import Fault, Reason
+from controller.translate.gateways import Gateways
+from controller.translate.policies import Policies, Policy
+from controller.translate.routes import Attached
+from crds.aipolicy import TargetRef
+from crds.meta import Key, size_bytes
+from crds.plan import Guards
+
+DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Where no policy says."""
+NOTHING = Guards()
+
+
+class Level(NamedTuple):
+    """A Gateway or an AIRoute; with a section: a listener or a rule."""
+
+    target: Key
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What each level adds, where it adds something."""
+
+    guards: Mapping[Level, Guards]
+    policies: Mapping[Level, tuple[Policy, ...]]
+    faults: tuple[Fault, ...]
+
+    def of(self, target: Key, section: str | None = None) -> Guards:
+        """What this level adds."""
+        return self.guards.get(Level(target, section), NOTHING)
+
+    def max_body_bytes(self, levels: Iterable[Level]) -> int:
+        """The exact limit where these levels come together."""
+        limits = [self.guards.get(level, NOTHING).max_body_bytes for level in levels]
+        return min((limit for limit in limits if limit is not None), default=DEFAULT_MAX_BODY_BYTES)
+
+
+def level(policy: Key, ref: TargetRef) -> Level:
+    """The level a targetRef means."""
+    return Level(Key(ref.kind, policy.namespace, ref.name), ref.section_name)
+
+
+def attach(
+    policies: Policies, resources: Resources, gateways: Gateways, routes: Iterable[Attached]
+) -> Levels:
+    """Put every policy where it belongs."""
+    sections = _sections(resources, gateways)
+    found: dict[Level, tuple[Policy, ...]] = {}
+    missing: dict[Level, tuple[str, ...]] = {}
+    faults: list[Fault] = []
+    for policy in policies.in_force:
+        for index, ref in enumerate(policy.targets):
+            place = level(policy.key, ref)
+            if problem := _missing(place, sections, resources):
+                faults.append(_not_found(policy.key, index, ref, problem))
+            elif policy not in found.get(place, ()):
+                found[place] = (*found.get(place, ()), policy)
+    for broken in policies.unavailable:
+        name = f"{broken.key.namespace}/{broken.key.name}"
+        for place in _meant(broken.key, broken.targets, sections):
+            missing[place] = (*missing.get(place, ()), name)
+        for index, ref in enumerate(broken.targets or ()):
+            if problem := _missing(level(broken.key, ref), sections, resources):
+                faults.append(_not_found(broken.key, index, ref, problem))
+    guards = {
+        place: _guards(found.get(place, ()), missing.get(place, ()))
+        for place in sorted(found.keys() | missing.keys(), key=_order)
+    }
+    faults += _overridden(found, _above(routes))
+    return Levels(guards, found, tuple(faults))
+
+
+def _order(place: Level) -> tuple[Key, str]:
+    return place.target, place.section or ""
+
+
+def _sections(resources: Resources, gateways: Gateways) -> dict[Key, tuple[str, ...]]:
+    """What can be targeted, and the sections of each."""
+    return {
+        **{
+            key: tuple(each.name for each in gateway.spec.listeners)
+            for key, gateway in gateways.objects.items()
+        },
+        **{
+            key: tuple(rule.name for rule in route.spec.rules)
+            for key, route in resources.routes.items()
+        },
+    }
+
+
+def _missing(place: Level, sections: Mapping[Key, tuple[str, ...]], resources: Resources) -> str:
+    """Why a target is not there; empty if it is."""
+    if place.target not in sections:
+        if any(broken.key == place.target for broken in resources.broken):
+            return "cannot be read; see its status"
+        if place.target in resources.gateways:
+            return "is of a class that is not Dragoman's"
+        return "does not exist"
+    if place.section is not None and place.section not in sections[place.target]:
+        what = "listener" if place.target.kind == "Gateway" else "rule"
+        return f"has no {what} {place.section}; it has {', '.join(sections[place.target])}"
+    return ""
+
+
+def _not_found(policy: Key, index: int, ref: TargetRef, problem: str) -> Fault:
+    reason: Reason = "TargetNotFound"
+    text = f"{level(policy, ref).target} {problem}"
+    return Fault(policy, "Accepted", reason, f"spec.targetRefs[{index}]", text, index)
+
+
+def _meant(
+    policy: Key, targets: tuple[TargetRef, ...] | None, sections: Mapping[Key, tuple[str, ...]]
+) -> list[Level]:
+    """The levels a broken policy closes; all of its namespace if it can't say."""
+    if targets is None:
+        return [Level(key) for key in sections if key.namespace == policy.namespace]
+    return list(dict.fromkeys(level(policy, ref) for ref in targets))
+
+
+def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
+    sizes = [size_bytes(each.max_body_size) for each in policies if each.max_body_size is not None]
+    return Guards(
+        request=tuple(guard for policy in policies for guard in policy.request),
+        response=tuple(guard for policy in policies for guard in policy.response),
+        max_body_bytes=min(sizes, default=None),
+        block_unscanned=any(policy.unscanned == "Block" for policy in policies),
+        unavailable=", ".join(missing),
+    )
+
+
+def _above(routes: Iterable[Attached]) -> dict[Level, tuple[Level, ...]]:
+    """The levels over each AIRoute: those of the Gateways and listeners that serve it."""
+    return {
+        Level(attached.route.key): tuple(
+            dict.fromkeys(
+                place
+                for listener, _ in attached.hosts
+                for place in (Level(listener.gateway), Level(listener.gateway, listener.spec.name))
+            )
+        )
+        for attached in routes
+    }
+
+
+def _overridden(
+    policies: Mapping[Level, tuple[Policy, ...]], above: Mapping[Level, tuple[Level, ...]]
+) -> Iterator[Fault]:
+    """What a policy asks for and does not get, because another one on the same way is stricter."""
+    for place in sorted(policies, key=_order):
+        whole = [Level(place.target)][: place.section is not None]
+        levels = (*above.get(Level(place.target), ()), *whole, place)
+        rivals = [policy for each in levels for policy in policies.get(each, ())]
+        for policy in policies[place]:
+            yield from _lost(policy, place, rivals)
+
+
+def _lost(policy: Policy, place: Level, rivals: list[Policy]) -> Iterator[Fault]:
+    index = next(i for i, ref in enumerate(policy.targets) if level(policy.key, ref) == place)
+    sizes = [(size_bytes(each.max_body_size), each.age, each) for each in rivals if each.max_body_size]
+    if policy.max_body_size and sizes:
+        smallest, _, winner = min(sizes, key=lambda each: each[:2])
+        if smallest < size_bytes(policy.max_body_size):
+            text = (
+                f"{policy.max_body_size} of {policy.key} loses to {winner.max_body_size} of "
+                f"{winner.key}; the smallest is in force"
+            )
+            place_ = "spec.request.maxBodySize"
+            yield Fault(policy.key, "Overridden", "Overridden", place_, text, index)
+    strict = [each for each in rivals if each.unscanned == "Block"]
+    if policy.unscanned == "Allow" and strict:
+        text = f"Allow of {policy.key} loses to Block of {strict[0].key}; the strictest is in force"
+        yield Fault(policy.key, "Overridden", "Overridden", "spec.request.unscanned", text, index)

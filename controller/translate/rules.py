@@ -1,0 +1,159 @@
+"""Rules: what each rule of an AIRoute is served by: its targets, formats and traffic classes.
+
+An AIRoute that cannot be read is not there at all. One whose backendRef leads nowhere keeps its
+other rules, and the rule keeps its other targets. A rule with no target left stays in the index and
+answers 503, so that no other rule takes its requests. One RoutePlan serves all Gateways of an
+AIRoute, so a backend must be permitted at each of them. Guards are not decided here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from controller import ir, names
+from controller.translate import grants as permissions
+from controller.translate.backends import Backend, Backends
+from controller.translate.conditions import Fault, Reason
+from controller.translate.grants import Grants
+from controller.translate.routes import Attached
+from crds.airoute import BackendRef, RouteRule
+from crds.meta import Key, seconds
+from crds.plan import Format, TargetPlan
+
+DEFAULT_RETRIES = 2
+"""Further tries where a rule has a second target and says nothing."""
+ALL_FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A rule, resolved. Without targets it answers 503."""
+
+    route: Key
+    index: int
+    rule: RouteRule
+    backends: tuple[tuple[Backend, str | None], ...]
+    """All (AIBackend, model) pairs that can be called; those of weight 0 are kept warm."""
+    targets: tuple[TargetPlan, ...]
+    formats: tuple[Format, ...]
+    translate: bool
+    classes: tuple[ir.TrafficClass, ...]
+    """For calls and for streams; none without targets."""
+
+
+def serve(attached: Attached, backends: Backends, grants: Grants) -> tuple[list[Served], list[Fault]]:
+    """Resolve every rule of an AIRoute."""
+    served: list[Served] = []
+    faults: list[Fault] = []
+    namespaces = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
+    for index, rule in enumerate(attached.route.spec.rules):
+        pairs: dict[int, tuple[Backend, str | None]] = {}
+        for number, ref in enumerate(rule.backend_refs):
+            key = Key("AIBackend", ref.namespace or attached.route.key.namespace, ref.name)
+            refused = _refused(attached.route.key, key, namespaces, backends, grants)
+            if refused is None and (backends.found[key], ref.model) in pairs.values():
+                refused = "Duplicate", f"{key} stands twice with this model; add up the weights"
+            if refused is None:
+                pairs[number] = backends.found[key], ref.model
+            else:
+                field = f"spec.rules[{index}].backendRefs[{number}]"
+                faults.append(Fault(attached.route.key, "ResolvedRefs", refused[0], field, refused[1]))
+        one = _served(attached.route.key, index, rule, pairs)
+        served.append(one)
+        if _differ(pairs, rule):
+            text = "backends of different formats need translation, which comes later; use one rule each"
+            field = f"spec.rules[{index}].backendRefs"
+            faults.append(Fault(attached.route.key, "ResolvedRefs", "UnsupportedValue", field, text))
+    return served, faults
+
+
+def broken(served: Served) -> Served:
+    """The same rule without targets: it answers 503."""
+    return replace(
+        served, backends=(), targets=(), formats=ALL_FORMATS, translate=False, classes=()
+    )
+
+
+def _refused(
+    route: Key, key: Key, namespaces: list[str], backends: Backends, grants: Grants
+) -> tuple[Reason, str] | None:
+    """Why a rule may not use an AIBackend; None if it may."""
+    if not grants.permit("AIRoute", route.namespace, key):
+        return "RefNotPermitted", permissions.fix("AIRoute", route.namespace, key)
+    for namespace in namespaces:
+        if not grants.permit("Gateway", namespace, key):
+            return "RefNotPermitted", permissions.fix("Gateway", namespace, key)
+    if key not in backends.found:
+        if any(fault.key == key for fault in backends.faults):
+            return "InvalidBackend", f"{key} cannot be used; see its status"
+        return "BackendNotFound", f"{key} does not exist or cannot be read"
+    return None
+
+
+def _live(pairs: Mapping[int, tuple[Backend, str | None]], rule: RouteRule) -> list[int]:
+    """The backendRefs that get requests."""
+    return [number for number in pairs if rule.backend_refs[number].weight > 0]
+
+
+def _differ(pairs: Mapping[int, tuple[Backend, str | None]], rule: RouteRule) -> bool:
+    return len({tuple(pairs[number][0].paths) for number in _live(pairs, rule)}) > 1
+
+
+def _served(
+    route: Key, index: int, rule: RouteRule, pairs: Mapping[int, tuple[Backend, str | None]]
+) -> Served:
+    live = _live(pairs, rule)
+    one = Served(route, index, rule, tuple(pairs.values()), (), (), translate=False, classes=())
+    if not live or _differ(pairs, rule):
+        return broken(one)
+    translate = len({pairs[number][1] for number in live}) > 1
+    return replace(
+        one,
+        targets=tuple(_target(*pairs[number], rule.backend_refs[number]) for number in live),
+        formats=tuple(pairs[live[0]][0].paths),
+        translate=translate,
+        classes=tuple(_classes(rule, translate=translate, targets=len(live))),
+    )
+
+
+def _target(backend: Backend, model: str | None, ref: BackendRef) -> TargetPlan:
+    prices = {
+        name: price for name, price in sorted(backend.prices.items()) if model in (None, name)
+    }
+    return TargetPlan(
+        cluster=names.target(backend.key, model),
+        backend=f"{backend.key.namespace}/{backend.key.name}",
+        provider=backend.provider,
+        model=model,
+        weight=ref.weight,
+        priority=ref.priority,
+        prices=prices,
+        max_concurrent=backend.max_concurrent,
+    )
+
+
+def _classes(rule: RouteRule, *, translate: bool, targets: int) -> Iterator[ir.TrafficClass]:
+    """How calls and how streams travel."""
+    retries = rule.retry.attempts if rule.retry else DEFAULT_RETRIES if targets > 1 else 0
+    limits = rule.timeouts
+    request = _seconds(limits.request)
+    yield ir.TrafficClass(
+        stream=False,
+        translate=translate,
+        request_s=request,
+        attempt_s=_seconds(limits.attempt),
+        idle_s=None,
+        retries=retries,
+    )
+    yield ir.TrafficClass(
+        stream=True,
+        translate=translate,
+        request_s=request,
+        attempt_s=_seconds(limits.first_byte),
+        idle_s=_seconds(limits.stream_idle),
+        retries=retries,
+    )
+
+
+def _seconds(duration: str | None) -> float | None:
+    return None if duration is None else seconds(duration)

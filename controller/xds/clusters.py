@@ -1,0 +1,199 @@
+"""Clusters: one per target, with the provider's address, TLS and its own chain of filters.
+
+What makes a target fail over lives here too: every cluster has a second priority that refuses at
+once, because Envoy answers a cluster without endpoints itself and does not retry that.
+"""
+
+import ipaddress
+from datetime import timedelta
+
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    CircuitBreakers,
+    CircuitBreakersThresholds,
+    Cluster,
+    ClusterDiscoveryType,
+    ClusterDnsLookupFamily,
+    ClusterRefreshRate,
+    OutlierDetection,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    Address,
+    DataSource,
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    RoutingPriority,
+    SocketAddress,
+    TransportSocket,
+)
+from envoy_data_plane.envoy.config.endpoint.v3 import (
+    ClusterLoadAssignment,
+    ClusterLoadAssignmentPolicy,
+    Endpoint,
+    LbEndpoint,
+    LocalityLbEndpoints,
+)
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CertificateValidationContext,
+    CommonTlsContext,
+    CommonTlsContextCombinedCertificateValidationContext,
+    SubjectAltNameMatcher,
+    SubjectAltNameMatcherSanType,
+    UpstreamTlsContext,
+)
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsAutoHttpConfig,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+from envoy_data_plane.google.protobuf import Any
+
+from controller import ir, names
+from controller.settings import BuildSettings
+from controller.xds import filters
+
+UNLIMITED = 1_000_000
+CONNECT_TIMEOUT = timedelta(seconds=5)
+MIN_BUFFER = 1024 * 1024
+_REFUSING = ("127.0.0.1", 1)
+_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_SAN = SubjectAltNameMatcherSanType
+
+
+def blackhole() -> Cluster:
+    """Where everything ends that no verdict has released: no endpoints, 503."""
+    return Cluster(name=names.BLACKHOLE, type=ClusterDiscoveryType.STATIC)
+
+
+def build(target: ir.Target, settings: BuildSettings) -> Cluster:
+    """The cluster of a target."""
+    literal = is_address(target.host)
+    return Cluster(
+        name=target.name,
+        type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
+        wait_for_warm_on_init=None if literal else False,
+        dns_lookup_family=ClusterDnsLookupFamily.V4_PREFERRED,
+        dns_refresh_rate=None if literal else timedelta(seconds=5),
+        dns_failure_refresh_rate=None if literal else _failed_lookups(),
+        respect_dns_ttl=not literal,
+        connect_timeout=CONNECT_TIMEOUT,
+        per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
+        load_assignment=_endpoints(target),
+        circuit_breakers=unlimited(),
+        outlier_detection=_ejection(),
+        transport_socket=_transport(target.tls, settings) if target.tls else None,
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target))},
+    )
+
+
+def is_address(host: str) -> bool:
+    """The host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def unlimited() -> CircuitBreakers:
+    """Concurrency is counted by the guard; Envoy's own limits would cut streams and lose retries."""
+    return CircuitBreakers(
+        thresholds=[
+            CircuitBreakersThresholds(
+                priority=priority,
+                max_connections=UNLIMITED,
+                max_pending_requests=UNLIMITED,
+                max_requests=UNLIMITED,
+                max_retries=UNLIMITED,
+            )
+            for priority in (RoutingPriority.DEFAULT, RoutingPriority.HIGH)
+        ]
+    )
+
+
+def _failed_lookups() -> ClusterRefreshRate:
+    return ClusterRefreshRate(
+        base_interval=timedelta(seconds=1), max_interval=timedelta(seconds=10)
+    )
+
+
+def _endpoints(target: ir.Target) -> ClusterLoadAssignment:
+    """The overprovisioning keeps all traffic at the provider while one endpoint of it is well."""
+    return ClusterLoadAssignment(
+        cluster_name=target.name,
+        endpoints=[
+            _locality(0, target.host, target.port),
+            _locality(1, *_REFUSING),
+        ],
+        policy=ClusterLoadAssignmentPolicy(overprovisioning_factor=100_000),
+    )
+
+
+def _locality(priority: int, host: str, port: int) -> LocalityLbEndpoints:
+    address = Address(socket_address=SocketAddress(address=host, port_value=port))
+    return LocalityLbEndpoints(
+        priority=priority, lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=address))]
+    )
+
+
+def _ejection() -> OutlierDetection:
+    """Gateway errors and connections that fail eject for a short time; a plain 500 does not.
+
+    At 99 % the refusing endpoint itself is never ejected while the others are.
+    """
+    return OutlierDetection(
+        interval=timedelta(seconds=1),
+        base_ejection_time=timedelta(seconds=5),
+        max_ejection_time=timedelta(seconds=60),
+        max_ejection_percent=99,
+        split_external_local_origin_errors=True,
+        consecutive_gateway_failure=5,
+        enforcing_consecutive_gateway_failure=100,
+        consecutive_local_origin_failure=5,
+        enforcing_consecutive_local_origin_failure=100,
+        enforcing_consecutive_5xx=0,
+        enforcing_success_rate=0,
+        enforcing_local_origin_success_rate=0,
+    )
+
+
+def _http(target: ir.Target) -> HttpProtocolOptions:
+    chain = filters.upstream(target)
+    http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
+    if target.tls:
+        auto = HttpProtocolOptionsAutoHttpConfig(
+            http_protocol_options=http1, http2_protocol_options=http2
+        )
+        return HttpProtocolOptions(auto_config=auto, http_filters=chain)
+    explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
+    return HttpProtocolOptions(explicit_http_config=explicit, http_filters=chain)
+
+
+def _transport(tls: ir.UpstreamTLS, settings: BuildSettings) -> TransportSocket:
+    context = UpstreamTlsContext(
+        sni="" if is_address(tls.server_name) else tls.server_name,
+        common_tls_context=_trust(tls, settings),
+    )
+    return TransportSocket(
+        name="envoy.transport_sockets.tls", typed_config=Any.pack(context)
+    )
+
+
+def _trust(tls: ir.UpstreamTLS, settings: BuildSettings) -> CommonTlsContext:
+    named = SubjectAltNameMatcher(
+        san_type=_SAN.IP_ADDRESS if is_address(tls.server_name) else _SAN.DNS,
+        matcher=StringMatcher(exact=tls.server_name),
+    )
+    if tls.authorities is None:
+        system = CertificateValidationContext(
+            trusted_ca=DataSource(filename=settings.ca_bundle),
+            match_typed_subject_alt_names=[named],
+        )
+        return CommonTlsContext(validation_context=system)
+    private = CommonTlsContextCombinedCertificateValidationContext(
+        default_validation_context=CertificateValidationContext(
+            match_typed_subject_alt_names=[named]
+        ),
+        validation_context_sds_secret_config=filters.sds(tls.authorities),
+    )
+    return CommonTlsContext(combined_validation_context=private)

@@ -1,0 +1,278 @@
+"""HTTP filters: the guard at the front door, and each target's own chain towards its provider.
+
+ARCHITECTURE.md lists both chains and their order; the tuples below read like it. Which request
+takes which route is in `routes`, the doors themselves are in `listeners` and `clusters`.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+    HeaderMutation as Mutation,
+)
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+    HeaderMutationRemoveOnMatch,
+    HeaderMutationRules,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiVersion,
+    ConfigSource,
+    DataSource,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    TypedExtensionConfig,
+)
+from envoy_data_plane.envoy.config.rbac.v3 import (
+    Permission,
+    PermissionSet,
+    Policy,
+    Principal,
+    Rbac,
+    RbacAction,
+    SourcedMetadata,
+)
+from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher
+from envoy_data_plane.envoy.extensions.filters.http.credential_injector.v3 import CredentialInjector
+from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
+    ExternalProcessor,
+    MetadataOptions,
+    MetadataOptionsMetadataNamespaces,
+    ProcessingMode,
+    ProcessingModeBodySendMode,
+    ProcessingModeHeaderSendMode,
+)
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    Mutations,
+)
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
+from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac as RbacFilter
+from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import UpstreamCodec
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
+from envoy_data_plane.envoy.extensions.http.injected_credentials.generic.v3 import Generic
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import SdsSecretConfig
+from envoy_data_plane.envoy.type.matcher.v3 import (
+    MetadataMatcher,
+    MetadataMatcherPathSegment,
+    StringMatcher,
+    ValueMatcher,
+)
+from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
+from envoy_data_plane.google.protobuf import Any
+
+from controller import ir, names
+from crds import plan
+
+MESSAGE_TIMEOUT = timedelta(seconds=30)
+ADS = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
+
+CREDENTIALS = (
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "cookie",
+)
+_STRIPPED = (*CREDENTIALS, "content-length", "accept-encoding", "forwarded", "via")
+_STRIPPED_PREFIXES = ("x-amz-", "x-dragoman-", "x-forwarded-", "x-envoy-")
+_INTERNAL_PREFIXES = ("x-dragoman-", "x-envoy-")
+
+_SEND, _SKIP = ProcessingModeHeaderSendMode.SEND, ProcessingModeHeaderSendMode.SKIP
+_REQUEST_ONLY = ProcessingMode(
+    request_header_mode=_SEND,
+    request_body_mode=ProcessingModeBodySendMode.BUFFERED,
+    response_header_mode=_SKIP,
+    response_body_mode=ProcessingModeBodySendMode.NONE,
+    request_trailer_mode=_SKIP,
+    response_trailer_mode=_SKIP,
+)
+
+
+def downstream() -> list[HttpFilter]:
+    """The front door: clean (last to see a response), guard, router."""
+    return [
+        _filter("dragoman.clean", _clean()),
+        _filter(names.GUARD_FILTER, _guard()),
+        _filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),
+    ]
+
+
+def upstream(target: ir.Target) -> list[HttpFilter]:
+    """One target's chain: nothing of the client or of an earlier attempt, then this provider's own."""
+    chain = [
+        _filter("dragoman.strip", _strip(target)),
+        _filter("dragoman.address", _address(target)),
+        _filter(names.TRANSLATE_FILTER, _translate(target)),
+        _filter("dragoman.assert", _assert(target)),
+        _filter("dragoman.unmark", _remove((plan.TRANSLATED_HEADER,))),
+    ]
+    if target.credential:
+        chain.append(_filter("dragoman.credential", _credential(target.credential)))
+    return [*chain, _filter("envoy.filters.http.upstream_codec", UpstreamCodec())]
+
+
+def early_mutations() -> list[Mutation]:
+    """What no client may send: our own headers, Envoy's, and a request id of its choice."""
+    return [*_prefixes(_INTERNAL_PREFIXES), Mutation(remove="x-request-id")]
+
+
+def extension(name: str, message: Message) -> TypedExtensionConfig:
+    """An extension that is no HTTP filter."""
+    return TypedExtensionConfig(name=name, typed_config=Any.pack(message))
+
+
+def metadata(key: str, value: ValueMatcher) -> MetadataMatcher:
+    """A match on the guard's word, which no client can send."""
+    return MetadataMatcher(
+        filter=plan.METADATA_NAMESPACE,
+        path=[MetadataMatcherPathSegment(key=key)],
+        value=value,
+    )
+
+
+def sds(name: str) -> SdsSecretConfig:
+    """A secret fetched over ADS."""
+    return SdsSecretConfig(name=name, sds_config=ADS)
+
+
+def _filter(name: str, message: Message) -> HttpFilter:
+    return HttpFilter(name=name, typed_config=Any.pack(message))
+
+
+def _prefixes(prefixes: Iterable[str]) -> list[Mutation]:
+    return [
+        Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=p)))
+        for p in prefixes
+    ]
+
+
+def _remove(headers: Iterable[str]) -> HeaderMutation:
+    return HeaderMutation(
+        mutations=Mutations(request_mutations=[Mutation(remove=name) for name in headers])
+    )
+
+
+def _clean() -> HeaderMutation:
+    """Removes internal response headers also where the guard was not there to do it."""
+    internal = [*_prefixes(("x-envoy-",)), Mutation(remove=plan.TARGET_HEADER)]
+    return HeaderMutation(mutations=Mutations(response_mutations=internal))
+
+
+def _grpc(role: str, extra: tuple[HeaderValue, ...] = ()) -> GrpcService:
+    return GrpcService(
+        envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.EXT_PROC_CLUSTER),
+        initial_metadata=[HeaderValue(key=plan.FILTER_HEADER, value=role), *extra],
+    )
+
+
+def _guard() -> ExternalProcessor:
+    namespaces = [plan.METADATA_NAMESPACE, plan.TARGETS_NAMESPACE]
+    return ExternalProcessor(
+        grpc_service=_grpc("guard"),
+        processing_mode=_REQUEST_ONLY,
+        allow_mode_override=True,
+        failure_mode_allow=False,
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        message_timeout=MESSAGE_TIMEOUT,
+        mutation_rules=HeaderMutationRules(allow_envoy=True),
+        metadata_options=MetadataOptions(
+            receiving_namespaces=MetadataOptionsMetadataNamespaces(untyped=namespaces)
+        ),
+    )
+
+
+def _translate(target: ir.Target) -> ExternalProcessor:
+    return ExternalProcessor(
+        grpc_service=_grpc("translate", (HeaderValue(key=plan.TARGET_HEADER, value=target.name),)),
+        processing_mode=_REQUEST_ONLY,
+        failure_mode_allow=False,
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        message_timeout=MESSAGE_TIMEOUT,
+        metadata_options=MetadataOptions(
+            forwarding_namespaces=MetadataOptionsMetadataNamespaces(
+                untyped=[plan.METADATA_NAMESPACE]
+            )
+        ),
+    )
+
+
+def _strip(target: ir.Target) -> HeaderMutation:
+    answered_by = HeaderValueOption(
+        header=HeaderValue(key=plan.TARGET_HEADER, value=target.name),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    return HeaderMutation(
+        mutations=Mutations(
+            request_mutations=[
+                *(Mutation(remove=name) for name in _STRIPPED),
+                *_prefixes(_STRIPPED_PREFIXES),
+            ],
+            response_mutations=[*_prefixes(("x-dragoman-",)), Mutation(append=answered_by)],
+        )
+    )
+
+
+def _address(target: ir.Target) -> Lua:
+    """Header mutation refuses `:path` and `:authority`; Lua may set them, for each attempt anew."""
+    rows = "".join(f"[{_lua(name)}]={_lua(path)}," for name, path in sorted(target.paths.items()))
+    code = (
+        f"local paths = {{{rows}}}\n"
+        "function envoy_on_request(handle)\n"
+        f"  local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})\n"
+        "  local headers = handle:headers()\n"
+        f'  headers:replace(":authority", {_lua(target.authority)})\n'
+        '  headers:replace(":path", paths[verdict["format"]])\n'
+        '  if verdict["length"] then\n'
+        '    headers:replace("content-length", string.format("%d", verdict["length"]))\n'
+        "  end\n"
+        "end\n"
+    )
+    return Lua(default_source_code=DataSource(inline_string=code))
+
+
+def _lua(text: str) -> str:
+    """A Lua string literal in which every byte that is not plain is escaped."""
+    plain = (chr(b) if chr(b).isalnum() or chr(b) in "-._/:*" else f"\\{b:03d}" for b in text.encode())
+    return f'"{"".join(plain)}"'
+
+
+def _assert(target: ir.Target) -> RbacFilter:
+    """Fails closed: only a format this target serves, translated or said to need no translation."""
+    translated = Permission(header=HeaderMatcher(name=plan.TRANSLATED_HEADER, present_match=True))
+    as_is = _said("translate", ValueMatcher(bool_match=False))
+    served = [
+        _said("format", ValueMatcher(string_match=StringMatcher(exact=name)))
+        for name in sorted(target.paths)
+    ]
+    both = PermissionSet(
+        rules=[
+            Permission(or_rules=PermissionSet(rules=[translated, as_is])),
+            Permission(or_rules=PermissionSet(rules=served)),
+        ]
+    )
+    policy = Policy(permissions=[Permission(and_rules=both)], principals=[Principal(any=True)])
+    return RbacFilter(rules=Rbac(action=RbacAction.ALLOW, policies={"judged": policy}))
+
+
+def _said(key: str, value: ValueMatcher) -> Permission:
+    return Permission(sourced_metadata=SourcedMetadata(metadata_matcher=metadata(key, value)))
+
+
+def _credential(credential: ir.Credential) -> CredentialInjector:
+    generic = Generic(
+        credential=sds(credential.secret),
+        header=credential.header,
+        header_value_prefix=credential.prefix,
+    )
+    return CredentialInjector(
+        overwrite=True,
+        credential=extension("envoy.http.injected_credentials.generic", generic),
+    )

@@ -1,0 +1,212 @@
+"""RouteConfigurations: one per HTTP port, one per (HTTPS port, listener hostname).
+
+A virtual host has one route per traffic class and a catch-all; which rule serves whom is not
+here but in the plans, so most edits leave these resources untouched.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import betterproto2
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue, TypedExtensionConfig
+from envoy_data_plane.envoy.config.route.v3 import (
+    ClusterSpecifierPlugin,
+    DirectResponseAction,
+    RetryPolicy,
+    RetryPolicyRetryBackOff,
+    Route,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
+from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
+    ExtProcOverrides,
+    ExtProcPerRoute,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher, ValueMatcher
+from envoy_data_plane.google.protobuf import Any, Struct
+from envoy_data_plane.message_pool import default_message_pool
+
+from controller import ir, names
+from controller.xds import filters
+from crds import plan
+
+HEADROOM = 1024 * 1024
+"""What a stage may add to a body before Envoy refuses to buffer it for a retry."""
+STREAM_IDLE = timedelta(minutes=15)
+RETRY_ON = "retriable-status-codes,5xx,connect-failure,reset,refused-stream"
+_PRIORITY_GROUP = (
+    "type.googleapis.com/envoy.extensions.router.cluster_specifiers.priority_group.v3"
+    ".PriorityGroupClusterSpecifier"
+)
+
+
+@dataclass(eq=False, repr=False)
+class TypedStruct(betterproto2.Message):
+    """`xds.type.v3.TypedStruct`, for extensions envoy-data-plane has no classes for."""
+
+    type_url: str = betterproto2.field(1, betterproto2.TYPE_STRING)
+    value: Struct | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+
+
+default_message_pool.register_message("xds.type.v3", "TypedStruct", TypedStruct)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One RouteConfiguration to be: who is served, and which hostnames are answered otherwise."""
+
+    name: str
+    virtual_hosts: tuple[ir.VirtualHost, ...]
+    unserved: tuple[str, ...]
+    """Hostnames of the listeners that no AIRoute serves: 404."""
+    misdirected: tuple[str, ...]
+    """Hostnames that belong to another listener: 421."""
+
+
+def tables(listeners: Sequence[ir.Listener]) -> tuple[Table, ...]:
+    """The tables of one port's listeners."""
+    port = listeners[0].port
+    if listeners[0].protocol == "HTTP":
+        return (_table(names.http_routes(port), listeners, ()),)
+    return tuple(
+        _table(
+            names.https_routes(port, listener.hostname),
+            (listener,),
+            tuple(l.hostname for l in listeners if l.hostname and _inside(l.hostname, listener)),
+        )
+        for listener in listeners
+    )
+
+
+def build(table: Table) -> RouteConfiguration:
+    """The RouteConfiguration of a table."""
+    return RouteConfiguration(
+        name=table.name,
+        virtual_hosts=[
+            *(_virtual_host(host) for host in table.virtual_hosts),
+            *_refusing(404, "not-served", table.unserved),
+            *_refusing(421, "misdirected", table.misdirected),
+        ],
+        ignore_port_in_host_matching=True,
+    )
+
+
+def _table(name: str, listeners: Sequence[ir.Listener], inner: tuple[str, ...]) -> Table:
+    """More specific hostnames win in Envoy, so only exact duplicates must be avoided."""
+    hosts = tuple(host for listener in listeners for host in listener.virtual_hosts)
+    taken = {host.domain for host in hosts}
+    wanted = [listener.hostname or "*" for listener in listeners]
+    unserved = tuple(dict.fromkeys(domain for domain in wanted if domain not in taken))
+    misdirected = [domain for domain in inner if domain not in taken]
+    if "*" not in taken and "*" not in unserved:
+        misdirected.append("*")
+    return Table(name, hosts, unserved, tuple(dict.fromkeys(misdirected)))
+
+
+def _inside(hostname: str, listener: ir.Listener) -> bool:
+    """The hostname is more specific than the listener's, and so is served by another one."""
+    if listener.hostname is None:
+        return True
+    return (
+        hostname != listener.hostname
+        and listener.hostname.startswith("*.")
+        and hostname.endswith(listener.hostname[1:])
+    )
+
+
+def _virtual_host(host: ir.VirtualHost) -> VirtualHost:
+    return VirtualHost(
+        name=host.name,
+        domains=[host.domain],
+        routes=[*(_class_route(host, each) for each in host.classes), _catch_all(host)],
+        include_attempt_count_in_response=True,
+    )
+
+
+def _class_route(host: ir.VirtualHost, traffic: ir.TrafficClass) -> Route:
+    named = ValueMatcher(string_match=StringMatcher(exact=traffic.name))
+    off = {names.TRANSLATE_FILTER: Any.pack(ExtProcPerRoute(disabled=True))}
+    return Route(
+        name=traffic.name,
+        match=RouteMatch(prefix="/", dynamic_metadata=[filters.metadata("class", named)]),
+        route=RouteAction(
+            inline_cluster_specifier_plugin=ClusterSpecifierPlugin(extension=_ordered_targets()),
+            timeout=_seconds(traffic.request_s) or timedelta(0),
+            idle_timeout=_idle(traffic),
+            retry_policy=_retry(traffic),
+        ),
+        request_body_buffer_limit=host.max_body_bytes + HEADROOM,
+        typed_per_filter_config={} if traffic.translate else off,
+    )
+
+
+def _idle(traffic: ir.TrafficClass) -> timedelta:
+    """Long enough that only the class's own timeouts end a slow answer."""
+    return max(STREAM_IDLE, timedelta(seconds=(traffic.request_s or 0) + 5))
+
+
+def _retry(traffic: ir.TrafficClass) -> RetryPolicy:
+    back_off = RetryPolicyRetryBackOff(
+        base_interval=timedelta(milliseconds=10), max_interval=timedelta(milliseconds=100)
+    )
+    return RetryPolicy(
+        retry_on=RETRY_ON,
+        retriable_status_codes=[429],
+        num_retries=traffic.retries,
+        per_try_timeout=_seconds(traffic.attempt_s),
+        per_try_idle_timeout=_seconds(traffic.idle_s),
+        retry_back_off=back_off,
+        refresh_cluster_on_retry=True,
+    )
+
+
+def _seconds(value: float | None) -> timedelta | None:
+    return None if value is None else timedelta(seconds=value)
+
+
+def _ordered_targets() -> TypedExtensionConfig:
+    """The order of attempts comes from the guard alone: the configured group leads nowhere."""
+    nowhere = {"name": "nowhere", "clusters": [{"cluster_name": names.BLACKHOLE, "weight": 1}]}
+    specifier = TypedStruct(
+        type_url=_PRIORITY_GROUP,
+        value=Struct.from_dict(
+            {
+                "override_metadata_namespace": plan.TARGETS_NAMESPACE,
+                "priority_groups": [nowhere],
+            }
+        ),
+    )
+    return filters.extension("envoy.router.cluster_specifier_plugin.priority_group", specifier)
+
+
+def _catch_all(host: ir.VirtualHost) -> Route:
+    """Where every request starts, and where it ends if the guard does not release it."""
+    named = HeaderValue(key=plan.PLAN_HEADER, value=f"vh/{host.name}")
+    judged_by = ExtProcPerRoute(overrides=ExtProcOverrides(grpc_initial_metadata=[named]))
+    return Route(
+        name="judge",
+        match=RouteMatch(prefix="/"),
+        route=RouteAction(
+            cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE
+        ),
+        request_body_buffer_limit=host.max_body_bytes + HEADROOM,
+        typed_per_filter_config={names.GUARD_FILTER: Any.pack(judged_by)},
+    )
+
+
+def _refusing(status: int, name: str, domains: Iterable[str]) -> list[VirtualHost]:
+    """Answers at once, without the guard: nothing is forwarded and nothing is buffered."""
+    listed = list(domains)
+    if not listed:
+        return []
+    answer = DirectResponseAction(status=status, body=DataSource(inline_string=name))
+    route = Route(
+        name=name,
+        match=RouteMatch(prefix="/"),
+        direct_response=answer,
+        typed_per_filter_config={names.GUARD_FILTER: Any.pack(ExtProcPerRoute(disabled=True))},
+    )
+    return [VirtualHost(name=name, domains=listed, routes=[route])]

@@ -1,0 +1,46 @@
+"""OpenAI's `POST /v1/embeddings`: vectors drawn from a hash of the input, 256 long unless asked."""
+
+import base64
+import hashlib
+import json
+import math
+import struct
+from typing import Any
+
+from dragoman.mock_provider.answer import Answer, Json
+
+DIMENSIONS = 256
+MAX_DIMENSIONS = 4096
+
+
+def respond(body: Json) -> Answer:
+    """One vector for each input: a text, or a list of token numbers, or a list of either."""
+    given = body.get("input")
+    inputs = given if isinstance(given, list) else [given]
+    if inputs and all(isinstance(item, int) for item in inputs):
+        inputs = [inputs]
+    asked = body.get("dimensions")
+    size = min(MAX_DIMENSIONS, max(1, asked)) if isinstance(asked, int) else DIMENSIONS
+    encode = _base64 if body.get("encoding_format") == "base64" else list
+    rows = [
+        {"object": "embedding", "index": index, "embedding": encode(_vector(item, size))}
+        for index, item in enumerate(inputs)
+    ]
+    tokens = sum(_tokens(item) for item in inputs)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Answer({"object": "list", "data": rows, "model": str(body.get("model")), "usage": usage})
+
+
+def _vector(item: Any, size: int) -> list[float]:
+    digest = hashlib.shake_256(json.dumps(item).encode()).digest(2 * size)
+    values = struct.unpack(f"<{size}h", digest)
+    norm = math.sqrt(sum(value * value for value in values)) or 1.0
+    return [value / norm for value in values]
+
+
+def _base64(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _tokens(item: Any) -> int:
+    return max(1, len(item.split()) if isinstance(item, str) else len(item or ()))

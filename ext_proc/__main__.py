@@ -1,0 +1,118 @@
+"""`python -m ext_proc`: joins the parts of one guard process and runs them until SIGTERM.
+
+Records go to standard output, logs to standard error, plans come from the controller.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from crds.plan import FILTER_HEADER, PLAN_HEADER, TARGET_HEADER
+from ext_proc import ads, metrics, server, settings, tokens
+from ext_proc.exchange import Exchange, World
+from ext_proc.metrics import Metrics
+from ext_proc.plans import Plans
+from ext_proc.record import Record, Writer
+from ext_proc.server import Open, Refused, Server
+from ext_proc.settings import Settings
+from ext_proc.targets import Slots
+from ext_proc.translate import Translation
+
+logger = logging.getLogger("ext_proc")
+
+PATIENCE_S = 0.5
+"""How long a stream waits for a plan that Envoy already names."""
+
+
+def opener(plans: Plans, world: World) -> Open:
+    """Make the exchange each stream's initial metadata asks for."""
+
+    async def guard(metadata: Mapping[str, str]) -> Exchange:
+        found = await plans.host(metadata.get(PLAN_HEADER, ""), PATIENCE_S)
+        if found is None:
+            raise Refused("the plan is not known")
+        return Exchange(*found, world)
+
+    async def open_exchange(metadata: Mapping[str, str]) -> server.Exchange:
+        match metadata.get(FILTER_HEADER):
+            case "guard":
+                return await guard(metadata)
+            case "translate":
+                return Translation(metadata.get(TARGET_HEADER, ""))
+            case _:
+                raise Refused("the filter is not known")
+
+    return open_exchange
+
+
+async def run(chosen: Settings) -> None:
+    """Serve until a signal to end."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    counted = Metrics()
+    records = Writer(sys.stdout.buffer)
+
+    def report(record: Record) -> None:
+        counted.observe(record)
+        if not records.write(record):
+            counted.records_lost.inc()
+
+    # Bodies and plans have threads of their own: a word list that compiles must not delay a request.
+    with ThreadPoolExecutor(chosen.threads) as bodies, ThreadPoolExecutor(1) as compiler:
+        plans = Plans(compiler)
+
+        def applied(accepted: bool) -> None:  # noqa: FBT001 - the one thing to say
+            counted.plan_updates.labels("ack" if accepted else "nack").inc()
+            counted.plans.set(len(plans.snapshot.versions))
+
+        world = World(
+            slots=Slots(),
+            chance=random.SystemRandom().random,
+            now=lambda: datetime.now(UTC),
+            clock=time.perf_counter,
+            report=report,
+        )
+        failed = lambda name, reason: counted.failed.labels(name, reason).inc()  # noqa: E731 - one line
+        serving = Server(f"unix:{chosen.listen}", opener(plans, world), bodies, failed)
+        await serving.start()
+        shown = await metrics.serve(chosen.metrics, counted.registry)
+        following = asyncio.create_task(
+            ads.follow(chosen.ads, f"ext_proc/{os.getpid()}", plans, applied)
+        )
+        logger.info("serving")
+        await stopped.wait()
+        await serving.stop(chosen.drain_s)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        shown.close()
+    records.close()
+
+
+def main() -> None:
+    """Start."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    chosen = settings.parse(sys.argv[1:])
+    for path in (chosen.listen, chosen.metrics):
+        Path(path).unlink(missing_ok=True)
+    tokens.load()
+    gc.collect()
+    gc.freeze()
+    uvloop.run(run(chosen))
+
+
+if __name__ == "__main__":
+    main()

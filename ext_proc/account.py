@@ -1,0 +1,147 @@
+"""The account of one exchange: its record, with usage and cost, made once when it is over."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from crds.plan import TargetPlan
+from ext_proc import matching, prices
+from ext_proc.admission import Admission
+from ext_proc.call import Usage
+from ext_proc.formats.dialect import Dialect
+from ext_proc.plans import Host
+from ext_proc.record import OTHER, Record
+from ext_proc.response import Result
+
+
+End = Literal["complete", "gone", "failed"]
+"""`gone`: the client or Envoy ended it first; `failed`: we did, with an error."""
+_STATUSES: dict[End, int] = {"gone": 499, "failed": 500}
+_ERRORS: dict[End, str] = {"gone": "client_gone", "failed": "guard_failed"}
+
+
+@dataclass(slots=True)
+class Facts:
+    """What happened so far in one exchange."""
+
+    host: Host
+    asked_at: datetime
+    started_s: float
+    request_id: str = ""
+    dialect: Dialect | None = None
+    admission: Admission = field(default_factory=Admission)
+    target: TargetPlan | None = None
+    """Who answered, or who was asked first."""
+    attempts: int = 0
+    status: int = 0
+    """The provider's status, or that of our own answer; 0 until there is one."""
+    served: bool = False
+    """A provider answered with success, so tokens were used."""
+    result: Result = field(default_factory=Result)
+    error: str | None = None
+    first_token_s: float | None = None
+    overhead_s: float = 0.0
+
+
+def settle(facts: Facts, ended_s: float, end: End) -> Record:
+    """Close the account."""
+    call, match, target = facts.admission.call, facts.admission.match, facts.target
+    usage = _usage(facts)
+    return Record(
+        time=facts.asked_at,
+        request_id=facts.request_id,
+        status=_STATUSES.get(end, facts.status),
+        duration_s=ended_s - facts.started_s,
+        overhead_s=facts.overhead_s,
+        first_token_s=facts.first_token_s,
+        gateway=facts.host.plan.gateway,
+        route=match.route.plan.name if match else None,
+        rule=match.rule.plan.name if match else None,
+        backend=target.backend if target else None,
+        provider=target.provider if target else None,
+        model=_asked_model(facts),
+        served_model=_served_model(facts),
+        format=facts.dialect.name if facts.dialect else None,
+        stream=call.stream if call else False,
+        attempts=facts.attempts,
+        plan=_versions(facts),
+        usage=usage,
+        cost=_cost(facts, usage) if usage is not None else None,
+        verdicts=(*facts.admission.verdicts, *facts.result.verdicts),
+        unscanned=dict(call.unscanned) if call else {},
+        error=_ERRORS.get(end) or facts.error,
+    )
+
+
+def cost_of(facts: Facts) -> Decimal | None:
+    """The cost so far, if the provider stated it and it has a price."""
+    usage = facts.result.usage
+    cost = _cost(facts, usage) if usage is not None else None
+    return cost if isinstance(cost, Decimal) else None
+
+
+def _usage(facts: Facts) -> Usage | None:
+    """The provider's own count, else ours."""
+    if not facts.served:
+        return None
+    if facts.result.usage is not None:
+        return facts.result.usage
+    return Usage(
+        input_tokens=facts.admission.input_tokens,
+        output_tokens=facts.result.output_tokens,
+        estimated=True,
+    )
+
+
+def _cost(facts: Facts, usage: Usage) -> Decimal | Literal["unpriced"]:
+    target = facts.target
+    if target is None:
+        return "unpriced"
+    rates = prices.find(target, _names(facts, target), facts.asked_at)
+    cost = prices.cost(usage, rates) if rates is not None else None
+    return "unpriced" if cost is None else cost
+
+
+def _names(facts: Facts, target: TargetPlan) -> tuple[str, ...]:
+    """What the model that served is called: by the provider, and by us."""
+    call = facts.admission.call
+    names = (facts.result.model, target.model or (call.model if call else None))
+    return tuple(name for name in names if name)
+
+
+def _asked_model(facts: Facts) -> str | None:
+    """The caller's model if plan or price list know it: a name may hold anything."""
+    call = facts.admission.call
+    if call is None:
+        return None
+    if matching.names(facts.host, call.model):
+        return call.model
+    return _public_name(facts, (call.model,))
+
+
+def _served_model(facts: Facts) -> str | None:
+    if facts.target is None:
+        return None
+    if facts.target.model is not None:
+        return facts.target.model
+    return _public_name(facts, _names(facts, facts.target))
+
+
+def _public_name(facts: Facts, names: tuple[str, ...]) -> str:
+    target = facts.target
+    if target is not None:
+        for name in names:
+            if name == target.model or name in target.prices:
+                return name
+            if known := prices.known_as(target.provider, name):
+                return known
+    return OTHER
+
+
+def _versions(facts: Facts) -> dict[str, str]:
+    host, match = facts.host, facts.admission.match
+    versions = {f"vh/{host.plan.name}": host.version}
+    if match is not None:
+        versions[f"route/{match.route.plan.name}"] = match.route.version
+    return versions

@@ -1,0 +1,95 @@
+"""Admission of a request body: decode, judge at each level, find the rule, redact.
+
+Pure but for the body it is given, so that a large one can be judged on another thread. Which
+target serves is chosen in `exchange`, where other requests are known.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ext_proc import matching, pipeline, tokens
+from ext_proc.call import Call, Reject, Verdict
+from ext_proc.formats.dialect import Dialect
+from ext_proc.matching import Match
+from ext_proc.pipeline import Level
+from ext_proc.plans import Host, Snapshot
+from ext_proc.stages.inspection import Inspection
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The limit where no AIPolicy sets one."""
+UNAVAILABLE = Reject(
+    503, "guard_unavailable", "An AIPolicy that guards this request is not in force."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a request before its body."""
+
+    host: Host
+    snapshot: Snapshot
+    headers: Mapping[str, str]
+    dialect: Dialect
+
+
+@dataclass(slots=True)
+class Admission:
+    """What became of a request: refused, or ready to be sent."""
+
+    reject: Reject | None = None
+    call: Call | None = None
+    match: Match | None = None
+    verdicts: list[Verdict] = field(default_factory=list)
+    input_tokens: int = 0
+    """Our own count, for when the provider states none."""
+
+
+def admit(asked: Asked, body: bytes) -> Admission:
+    """Judge a request body."""
+    admission = Admission()
+    admission.reject = _judge(asked, body, admission)
+    return admission
+
+
+def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
+    """Go through the levels from the Gateway down; the first refusal ends it."""
+    host = asked.host.levels
+    if reject := _unavailable(host) or _too_large(body, _limits(host)):
+        return reject
+    call = asked.dialect.decode_request(body)
+    if isinstance(call, Reject):
+        return call
+    admission.call = call
+    inspection = Inspection("request", call.texts, call.unscanned, admission.verdicts)
+    if reject := _inspect(inspection, host):
+        return reject
+    match = matching.find(asked.host, asked.snapshot, call.model, asked.headers, call.format)
+    if isinstance(match, Reject):
+        return match
+    admission.match = match
+    own = (match.route.level, match.rule.level)
+    limits = _limits((*host, *own)) or (MAX_BODY_BYTES,)
+    if reject := _unavailable(own) or _too_large(body, limits) or _inspect(inspection, own):
+        return reject
+    admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
+    pipeline.finish(inspection)
+    return None
+
+
+def _inspect(inspection: Inspection, levels: Iterable[Level]) -> Reject | None:
+    refusals = [pipeline.judge(inspection, level.request) for level in levels]
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _unavailable(levels: Iterable[Level]) -> Reject | None:
+    return UNAVAILABLE if any(level.unavailable for level in levels) else None
+
+
+def _limits(levels: Iterable[Level]) -> tuple[int, ...]:
+    return tuple(level.max_body_bytes for level in levels if level.max_body_bytes is not None)
+
+
+def _too_large(body: bytes, limits: tuple[int, ...]) -> Reject | None:
+    if not limits or len(body) <= min(limits):
+        return None
+    return Reject(413, "request_too_large", f"The body is larger than {min(limits)} bytes.")

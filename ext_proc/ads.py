@@ -1,0 +1,89 @@
+"""The client of the controller: delta ADS for plans, over one stream that is opened again for ever.
+
+What arrives is compiled and swapped in by `plans`, then ACKed; what cannot be is NACKed and
+changes nothing. While the controller is away the last plans stay in force.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import grpc
+from grpc import aio
+
+from crds.plan import TYPE_URL
+from ext_proc import discovery_pb2 as pb
+from ext_proc.plans import Plans, Update
+
+logger = logging.getLogger(__name__)
+
+METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+MESSAGE_LIMIT_BYTES = 256 * 1024 * 1024
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+_INVALID_ARGUMENT = 3
+RETRY_S = 0.2
+
+Stream = aio.StreamStreamCall[pb.DeltaDiscoveryRequest, pb.DeltaDiscoveryResponse]
+
+
+async def follow(
+    address: str, node: str, plans: Plans, applied: Callable[[bool], None], retry_s: float = RETRY_S
+) -> None:
+    """Keep the plans as the controller says, until cancelled; `applied` hears of each ACK and NACK."""
+    while True:
+        try:
+            async with aio.insecure_channel(address, options=_OPTIONS) as channel:
+                await _converse(_open(channel), node, plans, applied)
+        except aio.AioRpcError as error:
+            logger.info("no plans from the controller: %s", error.code().name)
+        await asyncio.sleep(retry_s)
+
+
+def _open(channel: aio.Channel) -> Stream:
+    method = channel.stream_stream(
+        METHOD,
+        request_serializer=pb.DeltaDiscoveryRequest.SerializeToString,
+        response_deserializer=pb.DeltaDiscoveryResponse.FromString,
+    )
+    return method()
+
+
+async def _converse(
+    stream: Stream, node: str, plans: Plans, applied: Callable[[bool], None]
+) -> None:
+    await stream.write(
+        pb.DeltaDiscoveryRequest(
+            node=pb.Node(id=node),
+            type_url=TYPE_URL,
+            resource_names_subscribe=["*"],
+            initial_resource_versions=dict(plans.snapshot.versions),
+        )
+    )
+    async for response in stream:
+        refusal = await _apply(response, plans)
+        applied(refusal is None)
+        await stream.write(
+            pb.DeltaDiscoveryRequest(
+                type_url=TYPE_URL, response_nonce=response.nonce, error_detail=refusal
+            )
+        )
+
+
+async def _apply(response: pb.DeltaDiscoveryResponse, plans: Plans) -> pb.Status | None:
+    update = Update(
+        plans={each.name: (each.version, each.resource.value) for each in response.resources},
+        removed=tuple(response.removed_resources),
+    )
+    try:
+        await plans.apply(update)
+    except Exception as error:  # noqa: BLE001 - whatever a plan breaks, the last good ones must stay in force
+        logger.warning("plans refused: %s", type(error).__name__)
+        # Names only: the text of an exception may quote a word list.
+        names = ", ".join(sorted(update.plans)[:5])
+        return pb.Status(
+            code=_INVALID_ARGUMENT, message=f"{type(error).__name__} in one of: {names}"
+        )
+    return None

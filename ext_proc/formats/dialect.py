@@ -1,0 +1,184 @@
+"""Dialect: all that one API format can do, as one value; and a decoded response.
+
+Each format's module fills one `Dialect`; the rest of the data plane knows formats by these
+functions alone. Nothing here knows any one format.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from crds.plan import Format
+from ext_proc.call import Call, OpenField, Reject, Text, Usage
+from ext_proc.formats import strict
+from ext_proc.formats.rules import AmbiguousKey, Object
+from ext_proc.formats.texts import Found
+
+Count = Callable[[str], int]
+"""Counts the tokens of a text."""
+_LONGEST_MODEL = 256
+_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(slots=True)
+class Response:
+    """A decoded JSON response."""
+
+    document: dict[str, Any]
+    texts: list[Text]
+    unscanned: Counter[str]
+    original: bytes
+    usage: Usage | None = None
+    usage_invalid: bool = False
+    """The provider stated a usage that cannot be."""
+    model: str | None = None
+    is_error: bool = False
+    settle: Callable[[dict[str, Any]], None] | None = None
+    """Takes out what would tell of the texts that were changed."""
+
+    def encode(self) -> bytes:
+        """The body's bytes: the original ones if nothing changed."""
+        if not any(text.changed for text in self.texts):
+            return self.original
+        if self.settle is not None:
+            self.settle(self.document)
+        return strict.dumps(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a response says of itself, read without its texts."""
+
+    usage: Usage | None = None
+    usage_invalid: bool = False
+    model: str | None = None
+    text: str = ""
+    """All that the model wrote, to be counted where no usage is stated."""
+
+
+class StreamCodec(Protocol):
+    """One streamed response, bytes in and bytes out."""
+
+    usage: Usage | None
+    usage_invalid: bool
+    model: str | None
+    blocked: bool
+    """A guard blocked: nothing more is released; end the stream with `abort`."""
+    failed: Reject | None
+    """The provider's stream cannot be read: as `blocked`."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens of the text that passed, as counted by us."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what arrived; return what may go to the client now."""
+        ...
+
+    def end(self) -> bytes:
+        """The provider ended; return what is left."""
+        ...
+
+    def abort(self, reject: Reject, request_id: str) -> bytes:
+        """Return what ends the stream in the format's own way; nothing held back is released."""
+        ...
+
+
+class OpenStream(Protocol):
+    """Starts a streamed response; without `open_field` nothing is inspected."""
+
+    def __call__(
+        self, call: Call, open_field: OpenField | None, count: Count | None = None
+    ) -> StreamCodec: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one format can do."""
+
+    name: Format
+    decode_request: Callable[[bytes], Call | Reject]
+    encode_request: Callable[[Call, bool], bytes]
+    """The second argument: ask the provider for the usage of a stream."""
+    decode_response: Callable[[bytes], Response | Reject]
+    measure: Callable[[bytes], Measured]
+    """Usage and model of a response, where no guard needs its texts; never fails."""
+    stream: OpenStream
+    error: Callable[[Reject, str], bytes]
+    stream_error: Callable[[Reject, str], bytes]
+    """Ends a stream before any event of it was read."""
+    provider_error: Callable[[int, bytes], Response]
+    """What may be passed on of a provider's error; its texts are still to be inspected."""
+
+
+def malformed(message: str) -> Reject:
+    """Refuse a request body."""
+    return Reject(400, "malformed_request", message)
+
+
+def unreadable(message: str) -> Reject:
+    """Refuse a response body."""
+    return Reject(502, "provider_bad_response", message)
+
+
+def model_of(document: dict[str, Any]) -> str | Reject:
+    """Return the model a request asks for."""
+    model = document.get("model")
+    if not isinstance(model, str) or not model.strip() or not model.isprintable():
+        return malformed("`model` must be a string that is not empty and has no control characters.")
+    if len(model) > _LONGEST_MODEL:
+        return malformed(f"`model` is longer than {_LONGEST_MODEL} characters.")
+    return model
+
+
+def stream_of(document: dict[str, Any]) -> bool | Reject:
+    """Return whether a request asks for a stream."""
+    stream = document.get("stream", False)
+    if stream is None:
+        return False
+    return stream if isinstance(stream, bool) else malformed("`stream` must be true or false.")
+
+
+def find_texts(document: dict[str, Any], table: Object) -> Found | Reject:
+    """Walk a request by its format's table."""
+    found = Found()
+    try:
+        table.read_object(found, document, "Other")
+    except AmbiguousKey:
+        return malformed("A key differs only in case from one of the format's own.")
+    return found
+
+
+def loads_request(body: bytes) -> dict[str, Any] | Reject:
+    """Decode a request body."""
+    try:
+        return strict.loads(body)
+    except strict.InvalidJson as refused:
+        return malformed(str(refused))
+
+
+def loads_response(body: bytes) -> dict[str, Any] | Reject:
+    """Decode a response body."""
+    try:
+        return strict.loads(body)
+    except strict.InvalidJson:
+        return unreadable("The provider's answer is not the JSON it should be.")
+
+
+def safe_error(document: dict[str, Any], table: Object) -> Response:
+    """Make a response of a provider's error that was cleaned."""
+    found = Found()
+    table.read_object(found, document, "Other")
+    body = strict.dumps(document)
+    return Response(document, found.texts, found.unscanned, body, is_error=True)
+
+
+def rename_model(body: bytes, model: str) -> bytes:
+    """Ask for another model in a body that was decoded before, leaving all else as it is."""
+    fields = _TOP.decode(body)
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)

@@ -1,0 +1,122 @@
+"""Errors in each format's own shape, our own ones and what may be passed on of a provider's.
+
+An error carries a stable code and a message that we wrote; of a provider's error only its type,
+code, parameter and message survive, and for some statuses not even the message.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ext_proc.call import Reject
+from ext_proc.formats import sse, strict
+from ext_proc.formats.rules import is_token
+
+BLOCKED = "blocked_by_policy"
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_EXPLAINED = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
+"""Statuses whose message helps the caller; others may tell of the provider's account."""
+_LONGEST_MESSAGE = 4000
+_GENERIC = "The provider answered with an error."
+
+
+def openai(reject: Reject, request_id: str) -> bytes:
+    """Write an error as OpenAI does."""
+    return orjson.dumps(
+        {
+            "error": {
+                "message": reject.message,
+                "type": _OPENAI_TYPES.get(reject.status, "server_error"),
+                "param": None,
+                "code": reject.code,
+            },
+            "request_id": request_id,
+        }
+    )
+
+
+def anthropic(reject: Reject, request_id: str) -> bytes:
+    """Write an error as Anthropic does."""
+    return orjson.dumps(
+        {
+            "type": "error",
+            "error": {
+                "type": _ANTHROPIC_TYPES.get(reject.status, "api_error"),
+                "message": reject.message,
+                "code": reject.code,
+            },
+            "request_id": request_id,
+        }
+    )
+
+
+def openai_stream(reject: Reject, request_id: str) -> bytes:
+    """End a stream of chunks."""
+    return sse.encode(openai(reject, request_id)) + sse.encode(b"[DONE]")
+
+
+def anthropic_stream(reject: Reject, request_id: str) -> bytes:
+    """End a stream of events."""
+    return sse.encode(anthropic(reject, request_id), "error")
+
+
+def openai_provider(status: int, body: bytes) -> dict[str, Any]:
+    """Keep what is safe of a provider's error, in OpenAI's shape."""
+    stated = _stated(body)
+    kind = _token(stated, "type") or _OPENAI_TYPES.get(status, "server_error")
+    error = {"message": _message(status, stated), "type": kind}
+    error |= {name: _token(stated, name) for name in ("param", "code")}
+    return {"error": error}
+
+
+def anthropic_provider(status: int, body: bytes) -> dict[str, Any]:
+    """Keep what is safe of a provider's error, in Anthropic's shape."""
+    stated = _stated(body)
+    kind = _token(stated, "type") or _ANTHROPIC_TYPES.get(status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": _message(status, stated)}}
+
+
+def _stated(body: bytes) -> Mapping[str, Any]:
+    try:
+        document = strict.loads(body)
+    except strict.InvalidJson:
+        return {}
+    error = document.get("error")
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else document
+
+
+def _token(stated: Mapping[str, Any], name: str) -> str | None:
+    value = stated.get(name)
+    return value if isinstance(value, str) and is_token(value) else None
+
+
+def _message(status: int, stated: Mapping[str, Any]) -> str:
+    message = stated.get("message")
+    if status not in _EXPLAINED or not isinstance(message, str) or not message:
+        return _GENERIC
+    return message[:_LONGEST_MESSAGE]

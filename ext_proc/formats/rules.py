@@ -1,0 +1,335 @@
+"""Rules that say what is text in a document: which field holds prose, which an id, which data.
+
+Every string is text, keys included, unless a rule names it otherwise, and what no rule names is
+read whole, as JSON. A rule says how its field is read; a format is a tree of rules. Where a value
+is not what its rule expects, the rule steps aside and the value is read as unknown JSON: a table
+can be wrong about a format, but it cannot hide text.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from crds.plan import Origin
+from ext_proc.formats.texts import Found
+
+Path = tuple[str, ...]
+_TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/"
+_LONGEST_TOKEN = 128
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\r\n"
+
+
+class AmbiguousKey(ValueError):
+    """A key differs from one of the format's only in case: parsers disagree about it."""
+
+
+def is_token(value: str) -> bool:
+    """Tell whether a string looks like an id or an enumeration."""
+    return len(value) <= _LONGEST_TOKEN and not value.strip(_TOKEN_CHARACTERS)
+
+
+class Rule(Protocol):
+    """How one field is read."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        """Add what stands at `owner[key]`."""
+        ...
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        """Name each field below and what becomes of it: rows of the coverage table."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An id, an enumeration or a number: not text as long as it looks like one."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, str):
+            if not is_token(value):
+                found.prose(owner, key, value, origin)
+        elif value is not None and not isinstance(value, int | orjson.Fragment):
+            found.anything(owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A string people or models wrote."""
+
+    origin: Origin | None = None
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, str):
+            found.prose(owner, key, value, self.origin or origin)
+        elif value is not None:
+            found.anything(owner, key, self.origin or origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """Any value, read whole with its keys."""
+
+    origin: Origin | None = None
+    kind: str = ""
+    """Also recorded as something no detector can follow."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        if self.kind and owner[key]:
+            found.unscanned[self.kind] += 1
+        found.anything(owner, key, self.origin or origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, f"text; recorded as unscanned ({self.kind})" if self.kind else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """JSON in a string."""
+
+    origin: Origin = "ToolCalls"
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, str):
+            found.arguments(owner, key, value, self.origin)
+        else:
+            found.anything(owner, key, self.origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text, escapes undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Base64 of something that is no text; anything else there is."""
+
+    kind: str
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if value is None or value == "":
+            return
+        found.unscanned[self.kind] += 1
+        if not (isinstance(value, str) and is_base64(value)):
+            found.anything(owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, f"recorded as unscanned ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An id of content that is stored elsewhere."""
+
+    kind: str
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        if owner[key] is not None:
+            found.unscanned[self.kind] += 1
+            _TOKEN.read(found, owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, f"recorded as unscanned ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A link to content, or the content itself in a data: URI; the link is text."""
+
+    kind: str
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if not isinstance(value, str):
+            found.anything(owner, key, origin)
+            return
+        head, comma, tail = value.partition(";base64,")
+        if comma and head[:5].lower() == "data:":
+            found.unscanned[self.kind] += 1
+            if is_token(head[5:]) and is_base64(tail):
+                return
+        else:
+            found.unscanned["url"] += 1
+        found.prose(owner, key, value, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, f"text; recorded as unscanned (url; {self.kind} if data:)"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Counts, or an object of counts, that tell nothing."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, dict):
+            for name in value:
+                if is_token(name):
+                    self.read(found, value, name, origin)
+                else:
+                    found.rest(value, [name], origin)
+        else:
+            _TOKEN.read(found, owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """An object whose texts come in pieces: for the stream's machine to read."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        if not isinstance(owner[key], dict | None):
+            found.anything(owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """The tokens of an answer and their alternatives, each kind read as one text."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if value is None:
+            return
+        lists = list(value.values()) if isinstance(value, dict) else [value]
+        for tokens in lists:
+            if tokens is None:
+                continue
+            spelled = _spell(tokens)
+            if spelled is None:
+                found.anything(owner, key, origin)
+            elif spelled:
+                found.derived(owner, key, spelled, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text, tokens joined; dropped where a text is changed"
+
+
+def _spell(tokens: Any) -> str | None:
+    """Join tokens, and their alternatives by rank; None where the shape is not known."""
+    ranks: list[list[str]] = [[]]
+    for each in tokens if isinstance(tokens, list) else (None,):
+        if not isinstance(each, dict) or not _LOGPROB_KEYS.issuperset(each):
+            return None
+        others = each.get("top_logprobs") or ()
+        for rank, other in enumerate([each, *others]):
+            token = other.get("token") if isinstance(other, dict) else None
+            if not isinstance(token, str) or not _LOGPROB_KEYS.issuperset(other):
+                return None
+            if rank == len(ranks):
+                ranks.append([])
+            ranks[rank].append(token)
+    return "\n".join("".join(rank) for rank in ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object by its fields; fields that have no rule are read whole."""
+
+    rules: Mapping[str, Rule]
+    origin: Origin | None = None
+    roles: Mapping[str, Origin] | None = None
+    """Whose text it is, by the field `role`."""
+    strict: bool = False
+    """Refuse keys that differ from a known one only in case."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, dict):
+            self.read_object(found, value, origin)
+        elif value is not None:
+            found.anything(owner, key, self.origin or origin)
+
+    def read_object(self, found: Found, value: dict[str, Any], origin: Origin) -> None:
+        """Read an object that has no owner."""
+        origin = self.origin or origin
+        if self.roles is not None:
+            role = value.get("role")
+            origin = self.roles.get(role, origin) if isinstance(role, str) else origin
+        unknown = []
+        for name in value:
+            rule = self.rules.get(name)
+            if rule is not None:
+                rule.read(found, value, name, origin)
+            else:
+                unknown.append(name)
+        if unknown:
+            if self.strict and any(name.casefold() in self.rules for name in unknown):
+                raise AmbiguousKey
+            found.rest(value, unknown, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        for name, rule in self.rules.items():
+            yield from rule.fields((*path, name))
+        yield (*path, "*"), "text, with its key"
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list of one thing; a single one in its place is read the same way."""
+
+    rule: Rule
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if isinstance(value, list):
+            for position in range(len(value)):
+                self.rule.read(found, value, position, origin)
+        elif value is not None:
+            self.rule.read(found, owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield from self.rule.fields((*path, "[]"))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A string, or an object whose `type` says how it is read; unknown types are recorded."""
+
+    types: Mapping[str, Object]
+    default: str = ""
+    """The type of an object that names none."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if not isinstance(value, dict):
+            if value is not None:
+                found.anything(owner, key, origin)
+            return
+        kind = value.get("type", self.default)
+        part = self.types.get(kind) if isinstance(kind, str) else None
+        if part is not None:
+            part.read_object(found, value, origin)
+        else:
+            found.unscanned["unknown"] += 1
+            found.anything(owner, key, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text"
+        for kind, part in self.types.items():
+            step = f"type={kind}"
+            if path.count(step) < 1 and sum(each.startswith("type=") for each in path) < 2:
+                yield from part.fields((*path, step))
+        yield (*path, "type=*"), "text; recorded as unscanned (unknown)"
+
+
+def is_base64(value: str) -> bool:
+    return value.isascii() and not value.encode().translate(None, _BASE64)
+
+
+_TOKEN = Token()
+_LOGPROB_KEYS = frozenset({"token", "logprob", "bytes", "top_logprobs"})

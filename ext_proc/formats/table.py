@@ -1,0 +1,122 @@
+"""The format table: what is served at all. Whatever is not in it is 404, 405 or 415.
+
+It also says which headers of a client may go on to a provider, and in whose words to answer a
+request that named no format. What a body means is for the dialects.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+from urllib.parse import unquote
+
+import orjson
+
+from crds.plan import Format, ListedModel
+from ext_proc.call import Reject
+from ext_proc.formats import anthropic_messages, openai_chat, openai_embeddings
+from ext_proc.formats.dialect import Dialect
+
+DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
+    {
+        "OpenAIChat": openai_chat.DIALECT,
+        "OpenAIEmbeddings": openai_embeddings.DIALECT,
+        "AnthropicMessages": anthropic_messages.DIALECT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One thing that is served."""
+
+    method: str
+    path: str
+    format: Format | None
+    action: Literal["call", "models", "model"]
+    model: str = ""
+    """The model that `GET /v1/models/{id}` names."""
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/v1/chat/completions", "OpenAIChat", "call"),
+    Endpoint("POST", "/v1/embeddings", "OpenAIEmbeddings", "call"),
+    Endpoint("POST", "/v1/messages", "AnthropicMessages", "call"),
+    Endpoint("GET", "/v1/models", None, "models"),
+)
+_MODEL = "/v1/models/"
+_BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+
+_COMMON = frozenset({"accept", "content-type"})
+FORWARDED_HEADERS: Mapping[Format, frozenset[str]] = MappingProxyType(
+    {
+        "OpenAIChat": _COMMON | {"openai-beta"},
+        "OpenAIEmbeddings": _COMMON | {"openai-beta"},
+        "AnthropicMessages": _COMMON | {"anthropic-version", "anthropic-beta"},
+    }
+)
+"""The client's headers that go to the provider: none that is free text, none that names an account."""
+
+
+def find(method: str, path: str) -> Endpoint | Reject:
+    """Return what a request line asks for; the query is not looked at."""
+    path = path.partition("?")[0].partition("#")[0]
+    endpoint = _BY_PATH.get(path) or _model(path)
+    if endpoint is None:
+        return Reject(404, "unknown_path", "Nothing is served at this path.")
+    if method != endpoint.method:
+        message = f"This path takes {endpoint.method} only."
+        return Reject(405, "method_not_allowed", message, (("allow", endpoint.method),))
+    return endpoint
+
+
+def _model(path: str) -> Endpoint | None:
+    model = unquote(path.removeprefix(_MODEL), errors="replace") if path.startswith(_MODEL) else ""
+    if not model or not model.isprintable():
+        return None
+    return Endpoint("GET", path, None, "model", model)
+
+
+def acceptable(content_type: str | None, content_encoding: str | None) -> Reject | None:
+    """Refuse a body that is not plain JSON in UTF-8."""
+    if (content_encoding or "identity").strip().lower() != "identity":
+        return Reject(415, "unsupported_encoding", "Send the body without content-encoding.")
+    media, *parameters = (content_type or "").lower().split(";")
+    named = [parameter.strip().partition("=") for parameter in parameters]
+    utf8 = all(name == "charset" and value.strip('"') == "utf-8" for name, _, value in named)
+    if media.strip() != "application/json" or not utf8 or len(named) > 1:
+        message = "Send the body as content-type application/json, in UTF-8."
+        return Reject(415, "unsupported_media_type", message)
+    return None
+
+
+def caller_shape(method: str, path: str, headers: Mapping[str, str]) -> Format:
+    """Return the format whose errors and lists the caller understands."""
+    known = find(method, path)
+    if isinstance(known, Endpoint) and known.format is not None:
+        return known.format
+    if path.startswith("/v1/messages") or "anthropic-version" in headers:
+        return "AnthropicMessages"
+    return "OpenAIChat"
+
+
+def models_list(shape: Format, models: tuple[ListedModel, ...]) -> bytes:
+    """Write the list of models in the caller's shape."""
+    rows = [_row(shape, model) for model in models]
+    if shape != "AnthropicMessages":
+        return orjson.dumps({"object": "list", "data": rows})
+    ends = {"first_id": models[0].id, "last_id": models[-1].id} if models else {}
+    listed = {"data": rows, "has_more": False, "first_id": None, "last_id": None, **ends}
+    return orjson.dumps(listed)
+
+
+def model_entry(shape: Format, model: ListedModel) -> bytes:
+    """Write one model in the caller's shape."""
+    return orjson.dumps(_row(shape, model))
+
+
+def _row(shape: Format, model: ListedModel) -> dict[str, str | int]:
+    if shape == "AnthropicMessages":
+        named: dict[str, str | int] = {"type": "model", "id": model.id, "display_name": model.id}
+        return {**named, "created_at": "1970-01-01T00:00:00Z"}
+    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}

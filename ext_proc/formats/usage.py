@@ -1,0 +1,66 @@
+"""Usage as providers state it, checked: counts that cannot be are no usage at all.
+
+Both readers return the neutral `Usage`, in which cached tokens are part of the input. OpenAI
+counts them so; Anthropic counts what it read from and wrote to its cache apart from
+`input_tokens`, so they are added here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ext_proc.call import Usage
+
+_MOST = 1_000_000_000
+
+
+def openai(stated: Any) -> Usage | None:
+    """Read `usage` of chat completions and embeddings."""
+    if not isinstance(stated, Mapping):
+        return None
+    read = _count(_part(stated, "prompt_tokens_details"), "cached_tokens")
+    reasoning = _count(_part(stated, "completion_tokens_details"), "reasoning_tokens")
+    given, written = _count(stated, "prompt_tokens"), _count(stated, "completion_tokens")
+    if given is None or written is None or read is None or reasoning is None:
+        return None
+    if "prompt_tokens" not in stated or read > given or reasoning > written:
+        return None
+    return Usage(
+        input_tokens=given,
+        output_tokens=written,
+        cache_read_tokens=read,
+        reasoning_tokens=reasoning,
+    )
+
+
+def anthropic(stated: Any) -> Usage | None:
+    """Read `usage` of messages; of a stream, that of `message_start` and `message_delta` merged."""
+    if not isinstance(stated, Mapping):
+        return None
+    given, written = _count(stated, "input_tokens"), _count(stated, "output_tokens")
+    read = _count(stated, "cache_read_input_tokens")
+    stored = _count(stated, "cache_creation_input_tokens")
+    if given is None or written is None or read is None or stored is None:
+        return None
+    if "input_tokens" not in stated or "output_tokens" not in stated:
+        return None
+    return Usage(
+        input_tokens=given + read + stored,
+        output_tokens=written,
+        cache_read_tokens=read,
+        cache_write_tokens=stored,
+    )
+
+
+def _part(stated: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = stated.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _count(stated: Mapping[str, Any], name: str) -> int | None:
+    """Return a count, 0 if it is not stated, None if it cannot be."""
+    count = stated.get(name)
+    if count is None:
+        return 0
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MOST:
+        return None
+    return count

@@ -1,0 +1,157 @@
+"""What ext_proc counts, under OpenTelemetry's GenAI names where they exist, and the small HTTP server
+that shows it on a Unix socket. Label values are names from plans and price lists, so they are bounded.
+"""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from ext_proc.record import Record
+
+_OPERATIONS = {
+    "OpenAIChat": "chat",
+    "OpenAIEmbeddings": "embeddings",
+    "AnthropicMessages": "chat",
+}
+# https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
+_TOKEN_BUCKETS = tuple(4**power for power in range(14))
+_DURATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
+_OVERHEAD_BUCKETS = tuple(0.0001 * 2**power for power in range(14))
+_SERVED = (
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "backend",
+    "route",
+)
+
+
+class Metrics:
+    """All metrics of one process."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.tokens = Histogram(
+            "gen_ai_client_token_usage",
+            "Tokens per request.",
+            [*_SERVED, "gen_ai_token_type"],
+            buckets=_TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "gen_ai_server_request_duration",
+            "Seconds from a request's headers to the end of its response.",
+            _SERVED,
+            buckets=_DURATION_BUCKETS,
+            registry=registry,
+        )
+        self.first_token = Histogram(
+            "gen_ai_server_time_to_first_token",
+            "Seconds from a request's headers to the first piece of its stream.",
+            _SERVED,
+            buckets=_DURATION_BUCKETS,
+            registry=registry,
+        )
+        self.cost = Counter(
+            "dragoman_cost_usd",
+            "US dollars spent.",
+            ["route", "backend", "model"],
+            registry=registry,
+        )
+        self.unpriced = Counter(
+            "dragoman_unpriced_requests",
+            "Requests that used tokens of a model without a price.",
+            ["route", "backend", "model"],
+            registry=registry,
+        )
+        self.requests = Counter(
+            "dragoman_requests",
+            "Requests by outcome.",
+            ["gateway", "route", "rule", "backend", "format", "status", "error"],
+            registry=registry,
+        )
+        self.verdicts = Counter(
+            "dragoman_guard_verdicts",
+            "What guards found.",
+            ["guard", "policy", "type", "action", "phase"],
+            registry=registry,
+        )
+        self.overhead = Histogram(
+            "dragoman_overhead_seconds",
+            "Time a request spent in the guard itself.",
+            buckets=_OVERHEAD_BUCKETS,
+            registry=registry,
+        )
+        self.failed = Counter(
+            "dragoman_exchanges_failed",
+            "Streams ended with an error status, so that nothing uninspected passed.",
+            ["filter", "reason"],
+            registry=registry,
+        )
+        self.records_lost = Counter(
+            "dragoman_records_lost", "Records nobody read in time.", registry=registry
+        )
+        self.plans = Gauge("dragoman_plans", "Plans in force.", registry=registry)
+        self.plan_updates = Counter(
+            "dragoman_plan_updates", "Plan updates by result.", ["result"], registry=registry
+        )
+
+    def observe(self, record: Record) -> None:
+        """Count one request."""
+        self.overhead.observe(record.overhead_s)
+        self.requests.labels(
+            record.gateway or "",
+            record.route or "",
+            record.rule or "",
+            record.backend or "",
+            record.format or "",
+            str(record.status),
+            record.error or "",
+        ).inc()
+        for verdict in record.verdicts:
+            self.verdicts.labels(
+                verdict.guard, verdict.policy, verdict.type, verdict.action, verdict.phase
+            ).inc()
+        if record.backend is not None and record.format is not None:
+            self._observe_served(record, record.backend, _OPERATIONS[record.format])
+
+    def _observe_served(self, record: Record, backend: str, operation: str) -> None:
+        model = record.served_model or ""
+        route = record.route or ""
+        served = (operation, (record.provider or "").lower(), record.model or "", backend, route)
+        self.duration.labels(*served).observe(record.duration_s)
+        if record.first_token_s is not None:
+            self.first_token.labels(*served).observe(record.first_token_s)
+        if record.usage is not None:
+            self.tokens.labels(*served, "input").observe(record.usage.input_tokens)
+            self.tokens.labels(*served, "output").observe(record.usage.output_tokens)
+        if record.cost == "unpriced":
+            self.unpriced.labels(route, backend, model).inc()
+        elif record.cost is not None:
+            self.cost.labels(route, backend, model).inc(float(record.cost))
+
+
+async def serve(path: str, registry: CollectorRegistry) -> asyncio.Server:
+    """Answer every HTTP request on a Unix socket with the metrics as text."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(_response(registry))
+            await writer.drain()
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            pass  # whoever asked has gone or does not speak HTTP
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(answer, path)
+
+
+def _response(registry: CollectorRegistry) -> bytes:
+    body = generate_latest(registry)
+    head = (
+        f"HTTP/1.1 200 OK\r\ncontent-type: {CONTENT_TYPE_PLAIN_0_0_4}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

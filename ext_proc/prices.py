@@ -1,0 +1,124 @@
+"""What a request costs: exact Decimal US dollars from usage and prices per million tokens.
+
+An AIBackend's own prices come first, then the snapshot packaged with genai-prices. A model nobody
+knows the price of is unpriced, never free.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Context, Decimal
+from functools import lru_cache
+
+from genai_prices import data_snapshot
+from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+
+from crds.plan import PricePlan, TargetPlan
+from ext_proc.call import Usage
+
+_PACKAGED = {"OpenAI": "openai", "Anthropic": "anthropic"}
+_EXACT = Context(prec=60)
+_LONGEST_NAME = 100
+"""Names beyond it are looked up nowhere: the packaged rules match them with unbounded effort."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A price per million tokens, higher steps of it applying to whole requests with longer input."""
+
+    base: Decimal
+    steps: tuple[tuple[int, Decimal], ...] = ()
+
+    def at(self, input_tokens: int) -> Decimal:
+        """The price that holds for a request with this input."""
+        reached = [price for start, price in self.steps if input_tokens > start]
+        return reached[-1] if reached else self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The prices of one model; None where the price list has no such price."""
+
+    input: Rate
+    cached_input: Rate
+    cache_write: Rate
+    output: Rate | None
+
+
+def cost(usage: Usage, rates: Rates) -> Decimal | None:
+    """Price a request; None if it used something that has no price."""
+    if usage.output_tokens and rates.output is None:
+        return None
+    fresh = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    parts = (
+        (fresh, rates.input),
+        (usage.cache_read_tokens, rates.cached_input),
+        (usage.cache_write_tokens, rates.cache_write),
+        (usage.output_tokens, rates.output),
+    )
+    total = Decimal(0)
+    for tokens, rate in parts:
+        if rate is not None:
+            total = _EXACT.fma(Decimal(max(tokens, 0)), rate.at(usage.input_tokens), total)
+    return _EXACT.scaleb(total, -6)
+
+
+def find(target: TargetPlan, names: tuple[str, ...], now: datetime) -> Rates | None:
+    """Look up the first name that has a price: the AIBackend's own, then the packaged ones."""
+    for name in names:
+        if (own := target.prices.get(name)) is not None:
+            return own_rates(own)
+    for name in names:
+        if (packaged := _packaged(target.provider, name)) is not None:
+            return _packaged_rates(packaged.get_prices(now))
+    return None
+
+
+def known_as(provider: str, name: str) -> str | None:
+    """Return the price list's own name of a model, if it has one."""
+    model = _packaged(provider, name)
+    return model.id if model is not None else None
+
+
+def own_rates(plan: PricePlan) -> Rates:
+    """Read the prices of an AIBackend."""
+    return Rates(
+        input=Rate(Decimal(plan.input)),
+        cached_input=Rate(Decimal(plan.cached_input)),
+        cache_write=Rate(Decimal(plan.cache_write)),
+        output=Rate(Decimal(plan.output)),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _packaged(provider: str, model: str) -> ModelInfo | None:
+    known = _PACKAGED.get(provider)
+    if known is None or len(model) > _LONGEST_NAME:
+        return None
+    try:
+        return data_snapshot.get_snapshot().find_provider_model(model, None, known, None)[1]
+    except LookupError:
+        return None
+
+
+def _packaged_rates(prices: ModelPrice) -> Rates | None:
+    listed: Mapping[str, Decimal | TieredPrices | None] = vars(prices)
+    fresh = _rate(listed.get("input_mtok"))
+    if fresh is None:
+        return None
+    return Rates(
+        input=fresh,
+        cached_input=_rate(listed.get("cache_read_mtok")) or fresh,
+        cache_write=_rate(listed.get("cache_write_mtok")) or fresh,
+        output=_rate(listed.get("output_mtok")),
+    )
+
+
+def _rate(price: Decimal | TieredPrices | None) -> Rate | None:
+    match price:
+        case None:
+            return None
+        case TieredPrices():
+            return Rate(price.base, tuple((tier.start, tier.price) for tier in price.tiers))
+        case _:
+            return Rate(price)

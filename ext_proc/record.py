@@ -1,0 +1,131 @@
+"""The record: one JSON line per request, saying who served it, what was found, used and spent.
+
+It holds no text of a user: models appear only under names that the plan or the price list knows.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, BinaryIO, Literal
+
+import orjson
+
+from crds.plan import Format
+from ext_proc.call import Usage, Verdict
+
+OTHER = "other"
+"""Stands for a model whose name only the caller knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request, complete."""
+
+    time: datetime
+    request_id: str
+    status: int
+    duration_s: float
+    overhead_s: float
+    """Time spent in the guard itself."""
+    first_token_s: float | None = None
+    gateway: str | None = None
+    route: str | None = None
+    rule: str | None = None
+    backend: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    served_model: str | None = None
+    format: Format | None = None
+    stream: bool = False
+    attempts: int = 0
+    plan: Mapping[str, str] = field(default_factory=dict)
+    """The versions that judged, by resource name."""
+    usage: Usage | None = None
+    cost: Decimal | Literal["unpriced"] | None = None
+    """None where nothing was used."""
+    verdicts: tuple[Verdict, ...] = ()
+    unscanned: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+
+def line(record: Record) -> bytes:
+    """Write a record as one line of JSON."""
+    return orjson.dumps(_document(record), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _document(record: Record) -> dict[str, Any]:
+    return {
+        "time": record.time.isoformat(timespec="milliseconds"),
+        "request_id": record.request_id,
+        "gateway": record.gateway,
+        "route": record.route,
+        "rule": record.rule,
+        "backend": record.backend,
+        "model": record.model,
+        "served_model": record.served_model,
+        "format": record.format,
+        "stream": record.stream,
+        "status": record.status,
+        "attempts": record.attempts,
+        "plan": dict(record.plan),
+        "duration_ms": round(record.duration_s * 1000, 3),
+        "usage": asdict(record.usage) if record.usage is not None else None,
+        "cost": _money(record.cost),
+        "guards": [_guard(verdict) for verdict in record.verdicts],
+        "unscanned": dict(record.unscanned),
+        "error": record.error,
+    }
+
+
+def _money(cost: Decimal | Literal["unpriced"] | None) -> str | None:
+    return format(cost.normalize(), "f") if isinstance(cost, Decimal) else cost
+
+
+def _guard(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "guard": verdict.guard,
+        "policy": verdict.policy,
+        "type": verdict.type,
+        "action": verdict.action,
+        "phase": verdict.phase,
+        "found": dict(verdict.found),
+        "score": verdict.score,
+        "enforced": verdict.action != "Audit",
+    }
+
+
+class Writer:
+    """Writes records to a stream from a thread of its own: a slow reader must not stop the guard."""
+
+    def __init__(self, stream: BinaryIO, limit: int = 100_000) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[bytes | None] = queue.Queue(limit)
+        self._thread = threading.Thread(target=self._run, name="records", daemon=True)
+        self._thread.start()
+
+    def write(self, record: Record) -> bool:
+        """Queue a record; False if so many wait already that it is lost."""
+        try:
+            self._lines.put_nowait(line(record))
+        except queue.Full:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write what waits, then end."""
+        self._lines.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        get: Callable[[], bytes | None] = self._lines.get
+        while (written := get()) is not None:
+            try:
+                self._stream.write(written)
+                if self._lines.empty():
+                    self._stream.flush()
+            except OSError:
+                return
+        self._stream.flush()

@@ -1,0 +1,188 @@
+"""How a provider's response is read: which are refused unread, and the readers of the rest.
+
+A reader takes the body as it comes and releases what may go on. `Whole` holds everything back until
+all of it is judged, `Streamed` goes along event by event, `Passed` looks at nothing.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from ext_proc import pipeline
+from ext_proc.call import Call, Reject, Usage, Verdict
+from ext_proc.field import Fields
+from ext_proc.formats.dialect import Count, Dialect
+from ext_proc.pipeline import Guard, Level
+from ext_proc.stages.inspection import Inspection, blocked
+
+MAX_WHOLE_BYTES = 64 * 1024 * 1024
+"""Of a response that must be judged whole."""
+
+_AUTH_FAILED = Reject(
+    502, "provider_auth_failed", "The provider refused the gateway's credentials."
+)
+_ENCODED = Reject(502, "provider_bad_response", "The provider's answer has a content-encoding.")
+_NO_TYPE = Reject(
+    502, "provider_bad_response", "The provider's answer is neither JSON nor an event stream."
+)
+TOO_LARGE = Reject(
+    502, "provider_bad_response", "The provider's answer is too large to be inspected."
+)
+_UNREACHABLE = Reject(503, "provider_unavailable", "No provider could be reached.")
+_LOCAL = {
+    413: Reject(413, "request_too_large", "The body is too large."),
+    502: Reject(502, "provider_bad_response", "The provider broke off or did not speak HTTP."),
+    503: _UNREACHABLE,
+    504: Reject(504, "provider_timeout", "The provider did not answer in time."),
+}
+
+
+def local(status: int) -> Reject:
+    """Explain an answer of Envoy itself, when no provider answered."""
+    return _LOCAL.get(status, _UNREACHABLE)
+
+
+def refusal(status: int, headers: Mapping[str, str], *, guarded: bool) -> Reject | None:
+    """Refuse a response by its headers alone; its body is dropped."""
+    if status in (401, 403):
+        return _AUTH_FAILED
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        return _ENCODED
+    if status < 200 or 300 <= status < 400:
+        return _NO_TYPE
+    if status < 300 and guarded and media_type(headers) not in (JSON, EVENTS):
+        return _NO_TYPE
+    return None
+
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The content type without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(slots=True)
+class Result:
+    """What a reader learned."""
+
+    usage: Usage | None = None
+    usage_invalid: bool = False
+    model: str | None = None
+    output_tokens: int = 0
+    """Our own count, for when the provider states none."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    reject: Reject | None = None
+
+
+class Whole:
+    """A body that is judged whole: JSON, and every error."""
+
+    def __init__(
+        self, dialect: Dialect, levels: Sequence[Level], status: int, count: Count
+    ) -> None:
+        self.result = Result()
+        self._dialect = dialect
+        self._levels = levels
+        self._status = status
+        self._count = count
+        self._pieces: list[bytes] = []
+        self.size = 0
+
+    def add(self, body: bytes) -> bool:
+        """Keep a piece; False if it is too much."""
+        self.size += len(body)
+        self._pieces.append(body)
+        return self.size <= MAX_WHOLE_BYTES
+
+    def judge(self) -> bytes | Reject:
+        """Return what the client may have. Slow for long bodies."""
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        if self._status < 300 and not any(level.response for level in self._levels):
+            measured = self._dialect.measure(body)
+            self._learn(measured.usage, measured.model, invalid=measured.usage_invalid)
+            if measured.usage is None:
+                self.result.output_tokens = self._count(measured.text)
+            return body
+        return self._inspected(body)
+
+    def _inspected(self, body: bytes) -> bytes | Reject:
+        if self._status < 300:
+            response = self._dialect.decode_response(body)
+        else:
+            response = self._dialect.provider_error(self._status, body)
+        if isinstance(response, Reject):
+            return response
+        self._learn(response.usage, response.model, invalid=response.usage_invalid)
+        if response.usage is None and self._status < 300:
+            self.result.output_tokens = sum(self._count(text.value) for text in response.texts)
+        inspection = Inspection("response", response.texts, Counter(), self.result.verdicts)
+        refusals = [pipeline.judge(inspection, level.response) for level in self._levels]
+        if refused := next((each for each in refusals if each is not None), None):
+            return refused
+        pipeline.finish(inspection)
+        return response.encode()
+
+    def _learn(self, usage: Usage | None, model: str | None, *, invalid: bool) -> None:
+        self.result.usage = usage
+        self.result.usage_invalid = invalid
+        self.result.model = model
+
+
+class Streamed:
+    """Server-sent events, released as far as no guard can want them back."""
+
+    def __init__(
+        self, dialect: Dialect, call: Call, levels: Sequence[Level], count: Count, request_id: str
+    ) -> None:
+        guards: tuple[Guard, ...] = tuple(chain.from_iterable(lv.response_guards for lv in levels))
+        self._fields = Fields(guards)
+        self._codec = dialect.stream(call, self._fields.open if guards else None, count)
+        self._request_id = request_id
+        self._reject: Reject | None = None
+
+    def feed(self, body: bytes, *, end: bool) -> tuple[bytes, bool]:
+        """Take a piece; return what may go on, and whether that is the end."""
+        released = self._codec.feed(body) if body else b""
+        if end and not self._stopped():
+            released += self._codec.end()
+        if not self._stopped():
+            return released, end
+        self._reject = self._codec.failed or self._refusal()
+        return released + self._codec.abort(self._reject, self._request_id), True
+
+    def _stopped(self) -> bool:
+        return self._codec.blocked or self._codec.failed is not None
+
+    def _refusal(self) -> Reject:
+        guard = self._fields.blocked_by
+        if guard is None:
+            raise RuntimeError("a stream is blocked, and no guard blocks")
+        return blocked(guard.plan, "response")
+
+    @property
+    def result(self) -> Result:
+        """What is known so far: a client may go at any time."""
+        codec = self._codec
+        return Result(
+            usage=codec.usage,
+            usage_invalid=codec.usage_invalid,
+            model=codec.model,
+            output_tokens=codec.output_tokens,
+            verdicts=self._fields.verdicts(),
+            reject=self._reject,
+        )
+
+
+class Passed:
+    """A body of another type that no guard asks for."""
+
+    def __init__(self) -> None:
+        self.result = Result()
+
+
+Reader = Whole | Streamed | Passed

@@ -1,0 +1,59 @@
+"""The guard's answer that lets a request through: its metadata, headers and body, as ARCHITECTURE.md
+fixes them. Without it a request ends at Envoy's `blackhole`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, TargetPlan
+from ext_proc.call import Call
+from ext_proc.events import Continue
+from ext_proc.formats.dialect import Dialect
+from ext_proc.matching import Match
+
+VERDICT_HEADER = "x-dragoman-verdict"
+_OWN_HEADERS = frozenset({"content-length", "x-request-id"})
+"""Kept besides the format table's: the new body's length, and what Envoy writes the response's from."""
+
+
+def encode(
+    dialect: Dialect,
+    call: Call,
+    match: Match,
+    targets: Sequence[TargetPlan],
+    headers: Mapping[str, str],
+    forwarded: Collection[str],
+) -> Continue:
+    """Send the call to these targets, in this order."""
+    rule = match.rule.plan
+    if not rule.translate:
+        call.rename_model(targets[0].model or call.model)
+    body = dialect.encode_request(call, call.stream)
+    metadata: dict[str, Any] = {
+        "class": rule.stream_class if call.stream else rule.unary_class,
+        "route": match.route.plan.name,
+        "rule": rule.name,
+        "format": dialect.name,
+        "length": str(len(body)),
+        "translate": rule.translate,
+    }
+    if rule.translate:
+        metadata["models"] = {target.cluster: target.model or call.model for target in targets}
+    return Continue(
+        set_headers=((VERDICT_HEADER, "pass"),),
+        remove_headers=tuple(name for name in headers if not _kept(name, forwarded)),
+        body=body,
+        clear_route_cache=True,
+        metadata={
+            METADATA_NAMESPACE: metadata,
+            TARGETS_NAMESPACE: {"priority_groups": list(map(_group, range(len(targets)), targets))},
+        },
+    )
+
+
+def _kept(name: str, forwarded: Collection[str]) -> bool:
+    return name[:1] == ":" or name in forwarded or name in _OWN_HEADERS
+
+
+def _group(index: int, target: TargetPlan) -> dict[str, Any]:
+    return {"name": str(index), "clusters": [{"cluster_name": target.cluster, "weight": 1}]}

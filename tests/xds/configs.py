@@ -1,0 +1,102 @@
+"""Hand-built configurations for the tests of this folder."""
+
+from controller import ir
+from crds.gateway import SecretValue
+from crds.meta import Key
+from crds.plan import RoutePlan, RulePlan, TargetPlan, VirtualHostPlan
+
+GATEWAY = Key("Gateway", "default", "ai")
+
+
+def backend(name):
+    return Key("AIBackend", "default", name)
+
+
+def target(name, port, *, host="127.0.0.1", key=True, tls=None, body=1024 * 1024):
+    return ir.Target(
+        name=f"default/{name}/*",
+        backend=backend(name),
+        provider="OpenAICompatible",
+        host=host,
+        port=port,
+        tls=tls,
+        credential=ir.Credential(f"key/default/{name}", "authorization", "Bearer ") if key else None,
+        model=None,
+        paths={"OpenAIChat": f"/{name}/chat", "AnthropicMessages": f"/{name}/messages"},
+        max_body_bytes=body,
+    )
+
+
+def key(name, value=None):
+    return ir.GenericSecret(
+        f"key/default/{name}", SecretValue((value or f"sk-{name}").encode()), backend(name)
+    )
+
+
+def traffic(*, translate=False, stream=False, attempt=None, retries=1, idle=None, request=None):
+    return ir.TrafficClass(stream, translate, request, attempt, idle, retries)
+
+
+def host(domain="*", classes=(traffic(),), body=1024 * 1024, section="http"):
+    return ir.VirtualHost(f"default/ai/{section}/{domain}", domain, body, tuple(classes))
+
+
+def listener(port, *hosts, hostname=None, name="http", certificates=()):
+    return ir.Listener(
+        GATEWAY,
+        name,
+        port,
+        "HTTPS" if certificates else "HTTP",
+        hostname,
+        tuple(certificates),
+        hosts or (host(hostname or "*"),),
+    )
+
+
+def route_plan(name="r", *targets, traffic_class=traffic()):
+    return RoutePlan(
+        name=f"default/{name}",
+        rules=(
+            RulePlan(
+                name="all",
+                formats=("OpenAIChat",),
+                targets=tuple(
+                    TargetPlan(
+                        cluster=each.name,
+                        backend=f"default/{each.backend.name}",
+                        provider=each.provider,
+                        model=each.model,
+                        weight=1,
+                        priority=0,
+                    )
+                    for each in targets
+                ),
+                unary_class=traffic_class.name,
+                stream_class=traffic_class.name,
+                translate=traffic_class.translate,
+            ),
+        ),
+    )
+
+
+def config(listeners, targets, secrets=None, routes=None):
+    owners = {each.name: each.backend for each in targets}
+    secrets = (
+        tuple(key(t.backend.name) for t in targets if t.credential) if secrets is None else secrets
+    )
+    routes = (route_plan("r", *targets),) if routes is None else routes
+    return ir.Config(
+        listeners=tuple(listeners),
+        targets=tuple(targets),
+        secrets=tuple(secrets),
+        virtual_host_plans=tuple(
+            VirtualHostPlan(
+                name=h.name, gateway="default/ai", listener=each.name,
+                routes=tuple(r.name for r in routes),
+            )
+            for each in listeners
+            for h in each.virtual_hosts
+        ),
+        route_plans=tuple(routes),
+        owners={**owners, **{each.name: each.owner for each in secrets}},
+    )
