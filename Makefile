@@ -30,6 +30,7 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m crds.schema --check
+	$(BIN)/python -m crds.reference --check
 	$(BIN)/python -m ext_proc.compile --check
 
 golden: install ## rewrite tests/golden from what render() returns
@@ -37,6 +38,7 @@ golden: install ## rewrite tests/golden from what render() returns
 
 crds: install ## rewrite crds/*.yaml from the models
 	$(BIN)/python -m crds.schema
+	$(BIN)/python -m crds.reference
 
 proto: install ## rewrite *_pb2.py from the .proto files
 	$(BIN)/python -m ext_proc.compile

@@ -1,4 +1,4 @@
-"""Read JSON lines {"id", "text"}, write JSON lines {"id", "spans"}: what the evaluation's score.py calls.
+"""Read JSON lines {"id", "text"}, write {"id", "spans"}: what the evaluation's score.py calls.
 
 python score.py pii "cmd:python bench/detectors.py" --map ext_proc/detectors/presidio.json
 """

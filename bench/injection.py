@@ -1,4 +1,4 @@
-"""Score JSON lines with the prompt-injection detector: {"id", "text"} in, {"id", "score", "reasons"} out."""
+"""Score JSON lines for prompt injection: {"id", "text"} in, {"id", "score", "reasons"} out."""
 
 import json
 import sys

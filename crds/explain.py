@@ -54,9 +54,14 @@ def closest(word: str, known: Iterable[str]) -> str:
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """The sentence about a field that does not exist."""
     fields = list(known)
-    return f"unknown field {name[:64]}" + (
+    return f"unknown field {shown(name)}" + (
         closest(name, fields) or f"; known here: {', '.join(fields)}"
     )
+
+
+def shown(name: str) -> str:
+    """The name of an unknown field, unless it looks like anything but a name."""
+    return name if name.isidentifier() and name.isascii() and len(name) <= 32 else "(not a name)"
 
 
 def _inside(location: Location, places: list[Location]) -> bool:
@@ -71,7 +76,9 @@ def _each(details: Any, model: type[BaseModel]) -> Iterable[tuple[Location, str]
         for rule in details["ctx"]["broken"]:
             yield (*location, *([rule.field] if rule.field else [])), rule.message
     elif kind == "extra_forbidden":
-        yield location, unknown_field(str(location[-1]), _fields_at(model, location[:-1]))
+        *parents, name = location
+        known = _fields_at(model, tuple(parents))
+        yield (*parents, shown(str(name))), unknown_field(str(name), known)
     else:
         yield location, _SENTENCES.get(kind, _other)(details)
 

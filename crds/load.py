@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from crds import aipolicy, kinds
 from crds.documents import Items, Table, Unreadable, line_of, read
-from crds.explain import Location, closest, explain, unknown_field
+from crds.explain import Location, closest, explain, shown, unknown_field
 from crds.kinds import KINDS, Kind
 from crds.meta import API_VERSION, GROUP, Key, ObjectMeta
 from crds.objects import Broken, Finding, Object, Problem, path
@@ -175,7 +175,7 @@ def _unknown_top(kind: Kind, document: Table) -> Iterator[tuple[Location, str]]:
         if field not in known:
             inner = field in {f.alias for f in kind.model.model_fields.values()}
             text = f"unknown field {field}; did you mean spec.{field}?" if inner else None
-            yield (field,), text or unknown_field(field, known[:4])
+            yield (shown(field),), text or unknown_field(field, known[:4])
 
 
 def _spec(

@@ -51,7 +51,7 @@ DEFINITIONS = (
         "AIPolicy",
         "aipolicies",
         "aip",
-        (("Targets", ".spec.targetRefs[*].name"), ("Mode", ".spec.mode"), *_READY),
+        (("Mode", ".spec.mode"), *_READY),
         {"gateway.networking.k8s.io/policy": "Inherited"},
     ),
     Definition(

@@ -6,7 +6,10 @@ import sys
 
 COMMANDS = {
     "run": ("dragoman.run", "serve the Gateways of a directory of YAML on this machine"),
-    "render": ("dragoman.render", "show what a directory of YAML becomes: IR, xDS, plans, statuses"),
+    "render": (
+        "dragoman.render",
+        "show what a directory of YAML becomes: IR, xDS, plans, statuses",
+    ),
     "detect": ("dragoman.detect", "run a detector over JSON lines"),
     "mock-provider": ("dragoman.mock_provider", "a stand-in LLM provider for demos and tests"),
 }
@@ -14,7 +17,9 @@ COMMANDS = {
 
 def main() -> int:
     """Run the subcommand; its module is imported only when it is asked for."""
-    parser = argparse.ArgumentParser(prog="dragoman", description="An AI gateway: Envoy with a guard.")
+    parser = argparse.ArgumentParser(
+        prog="dragoman", description="An AI gateway: Envoy with a guard."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, summary) in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)

@@ -1,4 +1,4 @@
-"""`dragoman detect injection|pii|secrets`: the detectors over JSON lines, to measure and to try them.
+"""`dragoman detect injection|pii|secrets`: the detectors over JSON lines, to measure and to try.
 
 Reads `{"id", "text"}` lines on standard input; writes `{"id", "score", "reasons"}` or
 `{"id", "spans": [{"start", "end", "type", "score"}]}` with offsets in code points.
@@ -34,7 +34,9 @@ DETECTORS: dict[str, Callable[[], Detect]] = {
 
 def main(argv: list[str]) -> int:
     """Detect line by line; 2 with one line on input that is not as described."""
-    parser = argparse.ArgumentParser(prog="dragoman detect", description="Run a detector over JSON lines.")
+    parser = argparse.ArgumentParser(
+        prog="dragoman detect", description="Run a detector over JSON lines."
+    )
     parser.add_argument("detector", choices=DETECTORS)
     detect = DETECTORS[parser.parse_args(argv).detector]()
     for number, line in enumerate(sys.stdin, 1):

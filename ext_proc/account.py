@@ -5,15 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from crds.plan import TargetPlan
+from crds.plan import Format, TargetPlan
 from ext_proc import matching, prices
 from ext_proc.admission import Admission
 from ext_proc.call import Usage
-from ext_proc.formats.dialect import Dialect
 from ext_proc.plans import Host
 from ext_proc.record import OTHER, Record
 from ext_proc.response import Result
-
 
 End = Literal["complete", "gone", "failed"]
 """`gone`: the client or Envoy ended it first; `failed`: we did, with an error."""
@@ -29,7 +27,7 @@ class Facts:
     asked_at: datetime
     started_s: float
     request_id: str = ""
-    dialect: Dialect | None = None
+    format: Format | None = None
     admission: Admission = field(default_factory=Admission)
     target: TargetPlan | None = None
     """Who answered, or who was asked first."""
@@ -62,7 +60,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         provider=target.provider if target else None,
         model=_asked_model(facts),
         served_model=_served_model(facts),
-        format=facts.dialect.name if facts.dialect else None,
+        format=facts.format,
         stream=call.stream if call else False,
         attempts=facts.attempts,
         plan=_versions(facts),
@@ -74,10 +72,10 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
     )
 
 
-def cost_of(facts: Facts) -> Decimal | None:
-    """The cost so far, if the provider stated it and it has a price."""
-    usage = facts.result.usage
-    cost = _cost(facts, usage) if usage is not None else None
+def stated_cost(facts: Facts, result: Result) -> Decimal | None:
+    """The cost of what the provider stated so far, if that has a price."""
+    facts.result = result
+    cost = _cost(facts, result.usage) if result.usage is not None else None
     return cost if isinstance(cost, Decimal) else None
 
 

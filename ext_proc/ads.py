@@ -7,8 +7,8 @@ changes nothing. While the controller is away the last plans stay in force.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
-import grpc
 from grpc import aio
 
 from crds.plan import TYPE_URL
@@ -48,7 +48,7 @@ def _open(channel: aio.Channel) -> Stream:
         request_serializer=pb.DeltaDiscoveryRequest.SerializeToString,
         response_deserializer=pb.DeltaDiscoveryResponse.FromString,
     )
-    return method()
+    return cast("Stream", method())
 
 
 async def _converse(

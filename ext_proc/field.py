@@ -4,7 +4,6 @@ it back. One `Fields` lives as long as its response and knows what all its field
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 from crds.plan import Origin
 from ext_proc.call import FieldScan, Verdict
@@ -92,7 +91,7 @@ class Field:
         for watch in self.watches:
             if watch.redactor is not self._output:
                 advance(watch.redactor)
-        self.blocked = any(guard.blocks for guard in chain(self.watches, self.wholes))
+        self.blocked = self.blocked_by is not None
         if self.blocked:
             return ""
         self._held.append(released)
@@ -101,6 +100,12 @@ class Field:
         released = "".join(self._held)
         self._held.clear()
         return released
+
+    @property
+    def blocked_by(self) -> Guard | None:
+        """The first guard that blocks."""
+        watchers: tuple[_Watch | _Whole, ...] = (*self.watches, *self.wholes)
+        return next((watcher.guard for watcher in watchers if watcher.blocks), None)
 
 
 class Fields:
@@ -136,5 +141,5 @@ class Fields:
     @property
     def blocked_by(self) -> Guard | None:
         """The first guard that blocks."""
-        watching = (guard for each in self._fields for guard in chain(each.watches, each.wholes))
-        return next((guard.guard for guard in watching if guard.blocks), None)
+        blocking = (each.blocked_by for each in self._fields)
+        return next((guard for guard in blocking if guard is not None), None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crds.plan import GuardPlan, GuardType, Guards
+from crds.plan import GuardPlan, Guards, GuardType
 from ext_proc.call import Reject
 from ext_proc.detectors import injection, keywords, pii, secrets
 from ext_proc.detectors.injection import Detector as InjectionDetector

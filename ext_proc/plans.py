@@ -103,8 +103,10 @@ def _route(each: RoutePlan, version: str, detectors: Detectors) -> Route:
 
 
 def _kept_guards(hosts: Mapping[str, Host], routes: Mapping[str, Route]) -> Iterator[GuardPlan]:
-    for each in (*hosts.values(), *routes.values()):
-        yield from _guards(each.plan)
+    for host in hosts.values():
+        yield from _guards(host.plan)
+    for route in routes.values():
+        yield from _guards(route.plan)
 
 
 def _guards(each: VirtualHostPlan | RoutePlan) -> Iterator[GuardPlan]:

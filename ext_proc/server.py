@@ -18,7 +18,7 @@ from grpc import aio
 from ext_proc import wire
 from ext_proc.account import End
 from ext_proc.events import Event
-from ext_proc.exchange import Outcome, Pending, Replies
+from ext_proc.machine import Outcome, Pending, Replies
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class _Handler(grpc.GenericRpcHandler):
         """Look the method up."""
         if handler_call_details.method != METHOD:
             return None
-        return grpc.stream_stream_rpc_method_handler(self._process)  # type: ignore[arg-type]  # typed for the synchronous server
+        return grpc.stream_stream_rpc_method_handler(self._process)
 
     async def _process(self, _: object, context: _Context) -> None:
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
@@ -107,8 +107,8 @@ class _Handler(grpc.GenericRpcHandler):
     async def _converse(self, exchange: Exchange, context: _Context) -> bool:
         """Answer until the exchange is done; False if the stream ended before."""
         while not exchange.done:
-            message = await context.read()
-            if message is aio.EOF:
+            message: bytes | object = await context.read()
+            if not isinstance(message, bytes):  # EOF
                 return False
             event = wire.decode(message)
             for reply in await self._answer(exchange.receive(event)):

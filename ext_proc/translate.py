@@ -11,8 +11,8 @@ from typing import Any
 from crds.plan import METADATA_NAMESPACE, TRANSLATED_HEADER
 from ext_proc.account import End
 from ext_proc.events import Continue, Event, RequestBody, RequestHeaders, RequestTrailers
-from ext_proc.exchange import OutOfOrderError, Replies
 from ext_proc.formats.dialect import rename_model
+from ext_proc.machine import OutOfOrderError, Replies
 
 
 class Translation:

@@ -12,8 +12,9 @@ from ext_proc.formats.dialect import Dialect
 from ext_proc.matching import Match
 
 VERDICT_HEADER = "x-dragoman-verdict"
-_OWN_HEADERS = frozenset({"content-length", "x-request-id"})
-"""Kept besides the format table's: the new body's length, and what Envoy writes the response's from."""
+_OWN_HEADERS = frozenset({"content-length", "x-forwarded-proto", "x-request-id"})
+"""Kept besides the format table's: the new body's length, what Envoy finds no route without, and
+what it writes the response's own from. The target's strip filter removes what must not go out."""
 
 
 def encode(

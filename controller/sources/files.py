@@ -42,6 +42,7 @@ class _File:
 
 
 _Files = Mapping[Path, _File]
+_Stamps = Mapping[Path, tuple[int, int, int]]
 
 
 def read(directory: Path, environ: Mapping[str, str]) -> Reading:
@@ -91,10 +92,12 @@ async def _changes(directory: Path) -> AsyncIterator[None]:
         yield_on_timeout=True,
     )
     yield
+    stamps: _Stamps = {}
     async with aclosing(events):
         async for changes in events:
             now = _identity(directory)
-            if now is not None:
+            before, stamps = stamps, await asyncio.to_thread(_stamps, directory)
+            if now is not None and (changes or stamps != before):
                 yield
             if now != known or _was_deleted(directory, changes):
                 return
@@ -115,6 +118,18 @@ def _identity(directory: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+
+def _stamps(directory: Path) -> _Stamps:
+    """What tells without reading whether files changed."""
+    found = {}
+    for path in _paths(directory):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found[path] = (status.st_ino, status.st_mtime_ns, status.st_size)
+    return found
 
 
 def _gone(directory: Path) -> Finding:

@@ -1,0 +1,181 @@
+"""Translate: Resources → what the gateway should be, and what every object is told about itself.
+
+Pure, and never raises for what users wrote: bad input becomes Conditions. Gateways open listeners,
+AIRoutes attach to them, their rules are resolved to targets, AIPolicies are put on their levels,
+and virtual hosts bring these together. Knows nothing of Envoy and nothing of files.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller import ir, names
+from controller.resources import Resources
+from controller.translate import (
+    backends,
+    gateways,
+    grants,
+    levels,
+    policies,
+    routes,
+    rules,
+    statuses,
+    virtual_hosts,
+)
+from controller.translate.backends import Backend
+from controller.translate.conditions import Status
+from controller.translate.levels import Levels
+from controller.translate.policies import Accepted
+from controller.translate.rules import Served
+from controller.translate.virtual_hosts import Hosts
+from crds.meta import Key
+from crds.plan import RoutePlan, RulePlan
+
+NOTHING_ACCEPTED = Accepted()
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What the gateway should be, and what to tell every object."""
+
+    config: ir.Config
+    statuses: Mapping[Key, Status]
+    accepted: Accepted
+    """To be handed to the next translation once this one is live."""
+
+
+def translate(resources: Resources, accepted: Accepted = NOTHING_ACCEPTED) -> Translation:
+    """Translate everything that was read; `accepted` answers for AIPolicies that are broken."""
+    permits = grants.gather(resources.reference_grants)
+    opened = gateways.find(resources, permits)
+    called = backends.find(resources)
+    attached = routes.attach(resources, opened)
+    in_force = policies.find(resources, accepted)
+    levelled = levels.attach(in_force, resources, opened, attached.attached)
+    resolved = {each.route.key: rules.serve(each, called, permits) for each in attached.attached}
+    served = {key: found for key, (found, _) in resolved.items()}
+    hosts = virtual_hosts.build(opened.listeners, attached.attached, served, levelled)
+    live = {
+        each.route.key: _live(served[each.route.key], hosts)
+        for each in attached.attached
+        if each.hosts
+    }
+    pairs = _pairs(live.values())
+    faults = (
+        *opened.faults,
+        *called.faults,
+        *attached.faults,
+        *(fault for _, wrong in resolved.values() for fault in wrong),
+        *hosts.faults,
+        *in_force.faults,
+        *levelled.faults,
+    )
+    outcome = statuses.Outcome(
+        opened,
+        called,
+        attached.attached,
+        in_force,
+        frozenset(backend.key for backend, _ in pairs.values()),
+        faults,
+    )
+    config = _config(hosts, pairs, opened.certificates, live, levelled)
+    return Translation(config, statuses.write(resources, outcome), in_force.accepted)
+
+
+def _live(served: Sequence[Served], hosts: Hosts) -> tuple[Served, ...]:
+    """The rules of an AIRoute as they are served."""
+    return tuple(
+        rules.broken(rule) if (rule.route, rule.index) in hosts.crowded else rule for rule in served
+    )
+
+
+def _pairs(live: Iterable[Sequence[Served]]) -> dict[str, tuple[Backend, str | None]]:
+    """Every (AIBackend, model) pair that some rule refers to, by the name of its cluster."""
+    pairs = {
+        names.target(backend.key, model): (backend, model)
+        for served in live
+        for rule in served
+        for backend, model in rule.backends
+    }
+    return dict(sorted(pairs.items()))
+
+
+def _config(
+    hosts: Hosts,
+    pairs: Mapping[str, tuple[Backend, str | None]],
+    certificates: Sequence[ir.CertificateSecret],
+    live: Mapping[Key, Sequence[Served]],
+    levelled: Levels,
+) -> ir.Config:
+    of_backends = {
+        secret.name: secret for backend, _ in pairs.values() for secret in backend.secrets
+    }
+    secrets: list[ir.Secret] = [*certificates, *of_backends.values()]
+    targets = tuple(
+        _target(name, backend, model, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
+        for name, (backend, model) in pairs.items()
+    )
+    plans = tuple(_plan(key, served, levelled) for key, served in sorted(live.items()))
+    return ir.Config(
+        listeners=hosts.listeners,
+        targets=targets,
+        secrets=tuple(sorted(secrets, key=lambda secret: secret.name)),
+        virtual_host_plans=hosts.plans,
+        route_plans=plans,
+        owners=dict(_owners(hosts, targets, secrets, live)),
+    )
+
+
+def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int) -> ir.Target:
+    return ir.Target(
+        name=name,
+        backend=backend.key,
+        provider=backend.provider,
+        host=backend.host,
+        port=backend.port,
+        tls=backend.tls,
+        credential=backend.credential,
+        model=model,
+        paths=backend.paths,
+        max_body_bytes=max_body_bytes,
+    )
+
+
+def _plan(route: Key, served: Sequence[Served], levelled: Levels) -> RoutePlan:
+    return RoutePlan(
+        name=names.route(route),
+        rules=tuple(_rule(rule, levelled) for rule in served),
+        guards=levelled.of(route),
+    )
+
+
+def _rule(served: Served, levelled: Levels) -> RulePlan:
+    unary, stream = (class_.name for class_ in served.classes) if served.classes else ("", "")
+    return RulePlan(
+        name=served.rule.name,
+        formats=served.formats,
+        targets=served.targets,
+        unary_class=unary,
+        stream_class=stream,
+        translate=served.translate,
+        guards=levelled.of(served.route, served.rule.name),
+    )
+
+
+def _owners(
+    hosts: Hosts,
+    targets: Sequence[ir.Target],
+    secrets: Sequence[ir.Secret],
+    live: Mapping[Key, Sequence[Served]],
+) -> Iterator[tuple[str, Key]]:
+    """Which object each name that Envoy and ext_proc see comes from; a port is its first user's."""
+    for listener in reversed(hosts.listeners):
+        yield names.listener(listener.port), listener.gateway
+        if listener.protocol == "HTTP":
+            yield names.http_routes(listener.port), listener.gateway
+        else:
+            yield names.https_routes(listener.port, listener.hostname), listener.gateway
+        for host in listener.virtual_hosts:
+            yield f"vh/{host.name}", listener.gateway
+    yield from ((target.name, target.backend) for target in targets)
+    yield from ((secret.name, secret.owner) for secret in secrets)
+    yield from ((f"route/{names.route(route)}", route) for route in live)

@@ -12,7 +12,7 @@ from controller import ir, names
 from controller.resources import Object, Resources
 from controller.translate import pem
 from controller.translate.conditions import Fault, Reason
-from crds.aibackend import AIBackendSpec, Price, is_ip_address
+from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
 from crds.meta import DNS_NAME, Key
 from crds.plan import Format, PricePlan
 
@@ -64,6 +64,7 @@ class Backends:
     """All that can be called, and what is wrong with the others."""
 
     found: Mapping[Key, Backend]
+    refused: frozenset[Key]
     faults: tuple[Fault, ...]
 
 
@@ -76,7 +77,7 @@ def find(resources: Resources) -> Backends:
         faults += wrong
         if not wrong:
             found[key] = _backend(key, backend.spec, resources)
-    return Backends(found, tuple(faults))
+    return Backends(found, frozenset(fault.key for fault in faults), tuple(faults))
 
 
 def _wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fault]:
@@ -100,15 +101,16 @@ def _wrong_key(backend: Object[AIBackendSpec], resources: Resources) -> Iterator
         return
     secret = Key("Secret", backend.key.namespace, ref.name)
     content = resources.secrets.get(secret)
+    field = "spec.auth.secretRef"
     if content is None:
         text = f"{secret} does not exist; create it with the key {ref.key}"
-        yield Fault(backend.key, "ResolvedRefs", "SecretNotFound", "spec.auth.secretRef.name", text)
+        yield Fault(backend.key, "ResolvedRefs", "SecretNotFound", f"{field}.name", text)
     elif ref.key not in content:
         text = f"{secret} has no key {ref.key}; add it or name another"
-        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", "spec.auth.secretRef.key", text)
+        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", f"{field}.key", text)
     elif problem := _unfit(content[ref.key].reveal()):
         text = f"the value of {ref.key} in {secret} {problem}"
-        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", "spec.auth.secretRef.key", text)
+        yield Fault(backend.key, "ResolvedRefs", "InvalidKeyFormat", f"{field}.key", text)
 
 
 def _unfit(value: bytes) -> str:
@@ -141,8 +143,10 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources) -> Backend:
     port = spec.endpoint.port if spec.endpoint else None
     secure = spec.tls.mode == "Verify"
     key_secret = _key_secret(key, spec, resources)
-    authorities = _authorities(key, spec, resources)
-    credential = key_secret and ir.Credential(key_secret.name, provider.header, provider.prefix)
+    authorities = _authorities(key, spec.tls, resources)
+    credential = (
+        ir.Credential(key_secret.name, provider.header, provider.prefix) if key_secret else None
+    )
     tls = ir.UpstreamTLS(host, authorities.name if authorities else None) if secure else None
     return Backend(
         key,
@@ -167,8 +171,8 @@ def _key_secret(key: Key, spec: AIBackendSpec, resources: Resources) -> ir.Gener
     return ir.GenericSecret(names.api_key(key), content[ref.key], key)
 
 
-def _authorities(key: Key, spec: AIBackendSpec, resources: Resources) -> ir.AuthoritiesSecret | None:
-    maps = [Key("ConfigMap", key.namespace, ref.name) for ref in spec.tls.ca_certificate_refs]
+def _authorities(key: Key, tls: TLS, resources: Resources) -> ir.AuthoritiesSecret | None:
+    maps = [Key("ConfigMap", key.namespace, ref.name) for ref in tls.ca_certificate_refs]
     if not maps:
         return None
     bundle = "\n".join(resources.config_maps[each]["ca.crt"].strip() for each in maps) + "\n"

@@ -97,7 +97,9 @@ def owner(listeners: Mapping[tuple[int, str], Listener], port: int, host: str) -
 
 def _ours(resources: Resources) -> dict[Key, Object[GatewaySpec]]:
     """A GatewayClass says whose its Gateways are; the name `dragoman` alone is enough."""
-    controllers = {key.name: each.spec.controller_name for key, each in resources.gateway_classes.items()}
+    controllers = {
+        key.name: each.spec.controller_name for key, each in resources.gateway_classes.items()
+    }
     classes = {name for name, controller in controllers.items() if controller == CONTROLLER_NAME}
     if CLASS_NAME not in controllers:
         classes.add(CLASS_NAME)
@@ -150,7 +152,12 @@ def _unserved(
 ) -> Iterator[tuple[Literal["Accepted", "ResolvedRefs"], Reason, str, str]]:
     """What keeps a listener from being served, apart from its certificates."""
     if not first:
-        yield "Accepted", "Duplicate", "name", f"{spec.name} stands twice; give each listener its own name"
+        yield (
+            "Accepted",
+            "Duplicate",
+            "name",
+            f"{spec.name} stands twice; give each listener its own name",
+        )
     if spec.protocol not in PROTOCOLS:
         fix = "is not served; use HTTP or HTTPS"
         yield "Accepted", "UnsupportedProtocol", "protocol", f"{spec.protocol} {fix}"
@@ -165,7 +172,12 @@ def _unserved(
             fix = "is required with protocol HTTPS; name a Secret with tls.crt and tls.key"
             yield "ResolvedRefs", "CertificateNotFound", "tls.certificateRefs", fix
         if spec.tls is not None and spec.tls.mode != "Terminate":
-            yield "Accepted", "UnsupportedValue", "tls.mode", f"{spec.tls.mode} is not served; use Terminate"
+            yield (
+                "Accepted",
+                "UnsupportedValue",
+                "tls.mode",
+                f"{spec.tls.mode} is not served; use Terminate",
+            )
 
 
 def _certificate(

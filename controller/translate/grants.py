@@ -35,7 +35,10 @@ def gather(grants: Mapping[Key, Object[ReferenceGrantSpec]]) -> Grants:
     """Join all ReferenceGrants."""
     return Grants(
         frozenset(
-            ((source.group, source.kind, source.namespace), (to.group, to.kind, key.namespace, to.name))
+            (
+                (source.group, source.kind, source.namespace),
+                (to.group, to.kind, key.namespace, to.name),
+            )
             for key, grant in grants.items()
             for source in grant.spec.from_
             for to in grant.spec.to
@@ -46,6 +49,6 @@ def gather(grants: Mapping[Key, Object[ReferenceGrantSpec]]) -> Grants:
 def fix(kind: str, namespace: str, to: Key) -> str:
     """The sentence that says which grant is missing."""
     return (
-        f"{to} may not be used by {kind}s of namespace {namespace}; "
-        f"add a ReferenceGrant in namespace {to.namespace} from {kind} {namespace} to {to.kind} {to.name}"
+        f"{to} may not be used by {kind}s of namespace {namespace}; add a ReferenceGrant in "
+        f"namespace {to.namespace} from {kind} of {namespace} to {to.kind} {to.name}"
     )

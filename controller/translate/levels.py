@@ -169,7 +169,9 @@ def _overridden(
 
 def _lost(policy: Policy, place: Level, rivals: list[Policy]) -> Iterator[Fault]:
     index = next(i for i, ref in enumerate(policy.targets) if level(policy.key, ref) == place)
-    sizes = [(size_bytes(each.max_body_size), each.age, each) for each in rivals if each.max_body_size]
+    sizes = [
+        (size_bytes(each.max_body_size), each.age, each) for each in rivals if each.max_body_size
+    ]
     if policy.max_body_size and sizes:
         smallest, _, winner = min(sizes, key=lambda each: each[:2])
         if smallest < size_bytes(policy.max_body_size):

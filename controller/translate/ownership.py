@@ -4,8 +4,8 @@ A more specific hostname comes first, as in Gateway API. On one hostname, an AIR
 is no better than one that has it through its wildcard or through none. There: Exact model, longest
 Prefix, number of headers, then older AIRoute, then namespace/name, then list order; a rule without
 matches yields to all that have some. Across namespaces, a match that would take requests from an
-older AIRoute's match is `Conflicted`: it is left out there and its owner is told. So is a match that
-can never be reached because another one is equal and comes first.
+older AIRoute's match is `Conflicted`: it is left out there and its owner is told. So is a match
+that can never be reached because another one is equal and comes first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -96,10 +96,16 @@ def _tier(claims: Sequence[Claim]) -> MatchTier:
             table.setdefault(claim.model.value, []).append(claim)
     return MatchTier(
         exact={value: _rows(exact[value]) for value in sorted(exact)},
-        prefix={value: _rows(prefix[value]) for value in sorted(prefix, key=lambda p: (-len(p), p))},
+        prefix={
+            value: _rows(prefix[value]) for value in sorted(prefix, key=lambda p: (-len(p), p))
+        },
         headers=_rows(headers),
         rest=_rows(rest),
     )
+
+
+def _longest_first(value: str) -> tuple[int, str]:
+    return -len(value), value
 
 
 def _rows(claims: Sequence[Claim]) -> tuple[Candidate, ...]:

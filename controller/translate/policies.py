@@ -60,13 +60,17 @@ class Policies:
 
     in_force: tuple[Policy, ...]
     """Older first."""
+    kept: frozenset[Key]
+    """Those of which an earlier version is in force, because the present one is broken."""
     unavailable: tuple[Unavailable, ...]
     faults: tuple[Fault, ...]
 
     @property
     def accepted(self) -> Accepted:
         """What to keep for the next translation."""
-        return Accepted({policy.key: policy for policy in sorted(self.in_force, key=lambda p: p.key)})
+        return Accepted(
+            {policy.key: policy for policy in sorted(self.in_force, key=lambda p: p.key)}
+        )
 
 
 def find(resources: Resources, accepted: Accepted) -> Policies:
@@ -75,7 +79,9 @@ def find(resources: Resources, accepted: Accepted) -> Policies:
     unavailable: list[Unavailable] = []
     faults: list[Fault] = []
     wanted: dict[Key, tuple[TargetRef, ...] | None] = {
-        broken.key: broken.target_refs for broken in resources.broken if broken.key.kind == "AIPolicy"
+        broken.key: broken.target_refs
+        for broken in resources.broken
+        if broken.key.kind == "AIPolicy"
     }
     for key, policy in sorted(resources.policies.items()):
         wrong = list(_wrong(policy, resources))
@@ -85,13 +91,14 @@ def find(resources: Resources, accepted: Accepted) -> Policies:
         else:
             in_force.append(_policy(policy, resources, leave_out=[fault.field for fault in wrong]))
     for key, targets in sorted(wanted.items()):
-        kept = accepted.policies.get(key)
-        if kept is None:
+        last = accepted.policies.get(key)
+        if last is None:
             unavailable.append(Unavailable(key, targets))
         else:
-            in_force.append(kept)
+            in_force.append(last)
     in_force.sort(key=lambda each: each.age)
-    return Policies(tuple(in_force), tuple(unavailable), tuple(faults))
+    kept = frozenset(wanted.keys() & accepted.policies.keys())
+    return Policies(tuple(in_force), kept, tuple(unavailable), tuple(faults))
 
 
 def _guards(spec: AIPolicySpec) -> Iterator[tuple[str, Guard]]:
@@ -121,7 +128,8 @@ def _wrong_words(policy: Key, place: str, guard: Guard, resources: Resources) ->
     key = Key("ConfigMap", policy.namespace, ref.name)
     content = resources.config_maps.get(key, {}).get(ref.key)
     if content is None:
-        text = f"{key} does not exist" if key not in resources.config_maps else f"{key} has no key {ref.key}"
+        known = key in resources.config_maps
+        text = f"{key} has no key {ref.key}" if known else f"{key} does not exist"
         yield Fault(policy, "ResolvedRefs", "ConfigMapNotFound", place, text)
         return
     words = _lines(content)

@@ -15,6 +15,9 @@ from controller.translate.gateways import Gateways, Listener
 from crds.airoute import AIRouteSpec, ParentRef
 from crds.meta import GROUP, Key
 
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+"""Every namespace bears its name as a label."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attached:
@@ -32,6 +35,10 @@ class Routes:
 
     attached: tuple[Attached, ...]
     faults: tuple[Fault, ...]
+
+
+_Hosts = dict[tuple[Key, str], tuple[Listener, tuple[str, ...]]]
+_Refused = tuple[Reason, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ def attach(resources: Resources, found: Gateways) -> Routes:
     world = _World(found, of_gateway, of_port, resources.namespace_labels, others)
     faults: list[Fault] = []
     attached = []
-    for route in sorted(resources.routes.values(), key=lambda each: gateways.age(each.key, each.meta)):
+    by_age = sorted(resources.routes.values(), key=lambda each: gateways.age(each.key, each.meta))
+    for route in by_age:
         one, wrong = _attach(route, world)
         attached.append(one)
         faults += wrong
@@ -84,10 +92,6 @@ def _attach(route: Object[AIRouteSpec], world: _World) -> tuple[Attached, list[F
     return Attached(route, tuple(hosts.values()), tuple(parents)), faults
 
 
-_Hosts = dict[tuple[Key, str], tuple[Listener, tuple[str, ...]]]
-_Refused = tuple[Reason, str, str]
-
-
 def _parent(
     route: Object[AIRouteSpec], ref: ParentRef, world: _World
 ) -> tuple[_Hosts, _Refused | None]:
@@ -95,16 +99,16 @@ def _parent(
     key = Key("Gateway", ref.namespace or route.key.namespace, ref.name)
     gateway = world.gateways.objects.get(key)
     if gateway is None:
-        other = " is of a class that is not Dragoman's" if key in world.others else " does not exist"
+        other = (
+            " is of a class that is not Dragoman's" if key in world.others else " does not exist"
+        )
         return {}, ("NoMatchingParent", ".name", f"{key}{other}")
     names = [listener.name for listener in gateway.spec.listeners]
     if ref.section_name is not None and ref.section_name not in names:
         text = f"{key} has no listener {ref.section_name}; it has {', '.join(names)}"
         return {}, ("NoMatchingParent", ".sectionName", text)
     listeners = [
-        each
-        for each in world.of_gateway.get(key, ())
-        if ref.section_name in (None, each.spec.name)
+        each for each in world.of_gateway.get(key, ()) if ref.section_name in (None, each.spec.name)
     ]
     if not listeners:
         return {}, ("NoMatchingParent", "", f"{key} has no usable listener here; see its status")
@@ -129,7 +133,8 @@ def _no_hostname(spec: AIRouteSpec, listeners: list[Listener]) -> _Refused:
 def _allows(listener: Listener, route: Key, labels: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether allowedRoutes lets this AIRoute attach."""
     allowed = listener.spec.allowed_routes
-    if allowed.kinds and (GROUP, "AIRoute") not in [(kind.group, kind.kind) for kind in allowed.kinds]:
+    kinds = [(kind.group, kind.kind) for kind in allowed.kinds]
+    if kinds and (GROUP, "AIRoute") not in kinds:
         return False
     match allowed.namespaces.from_:
         case "All":
@@ -138,7 +143,7 @@ def _allows(listener: Listener, route: Key, labels: Mapping[str, Mapping[str, st
             return route.namespace == listener.gateway.namespace
         case "Selector":
             selector = allowed.namespaces.selector
-            own = {**labels.get(route.namespace, {}), "kubernetes.io/metadata.name": route.namespace}
+            own = {**labels.get(route.namespace, {}), NAMESPACE_LABEL: route.namespace}
             return selector is not None and selector.match_labels.items() <= own.items()
 
 

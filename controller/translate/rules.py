@@ -22,6 +22,7 @@ from crds.plan import Format, TargetPlan
 
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
+DIFFERENT = "backends of different formats need translation, which comes later; use one rule each"
 ALL_FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -41,30 +42,44 @@ class Served:
     """For calls and for streams; none without targets."""
 
 
-def serve(attached: Attached, backends: Backends, grants: Grants) -> tuple[list[Served], list[Fault]]:
+def serve(
+    attached: Attached, backends: Backends, grants: Grants
+) -> tuple[tuple[Served, ...], tuple[Fault, ...]]:
     """Resolve every rule of an AIRoute."""
     served: list[Served] = []
     faults: list[Fault] = []
-    namespaces = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     for index, rule in enumerate(attached.route.spec.rules):
-        pairs: dict[int, tuple[Backend, str | None]] = {}
-        for number, ref in enumerate(rule.backend_refs):
-            key = Key("AIBackend", ref.namespace or attached.route.key.namespace, ref.name)
-            refused = _refused(attached.route.key, key, namespaces, backends, grants)
-            if refused is None and (backends.found[key], ref.model) in pairs.values():
-                refused = "Duplicate", f"{key} stands twice with this model; add up the weights"
-            if refused is None:
-                pairs[number] = backends.found[key], ref.model
-            else:
-                field = f"spec.rules[{index}].backendRefs[{number}]"
-                faults.append(Fault(attached.route.key, "ResolvedRefs", refused[0], field, refused[1]))
-        one = _served(attached.route.key, index, rule, pairs)
-        served.append(one)
+        pairs, wrong = _resolve(attached, index, backends, grants)
+        faults += wrong
+        served.append(_served(attached.route.key, index, rule, pairs))
         if _differ(pairs, rule):
-            text = "backends of different formats need translation, which comes later; use one rule each"
             field = f"spec.rules[{index}].backendRefs"
-            faults.append(Fault(attached.route.key, "ResolvedRefs", "UnsupportedValue", field, text))
-    return served, faults
+            key = attached.route.key
+            faults.append(Fault(key, "ResolvedRefs", "UnsupportedValue", field, DIFFERENT))
+    return tuple(served), tuple(faults)
+
+
+def _resolve(
+    attached: Attached, index: int, backends: Backends, grants: Grants
+) -> tuple[dict[int, tuple[Backend, str | None]], list[Fault]]:
+    """What each backendRef of a rule leads to, by its place in the list."""
+    route = attached.route.key
+    gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
+    pairs: dict[int, tuple[Backend, str | None]] = {}
+    seen: set[tuple[Key, str | None]] = set()
+    faults: list[Fault] = []
+    for number, ref in enumerate(attached.route.spec.rules[index].backend_refs):
+        key = Key("AIBackend", ref.namespace or route.namespace, ref.name)
+        refused = _refused(route, key, gateways, backends, grants)
+        if refused is None and (key, ref.model) in seen:
+            refused = "Duplicate", f"{key} stands twice with this model; add up the weights"
+        if refused is None:
+            seen.add((key, ref.model))
+            pairs[number] = backends.found[key], ref.model
+        else:
+            field = f"spec.rules[{index}].backendRefs[{number}]"
+            faults.append(Fault(route, "ResolvedRefs", refused[0], field, refused[1]))
+    return pairs, faults
 
 
 def broken(served: Served) -> Served:
@@ -84,7 +99,7 @@ def _refused(
         if not grants.permit("Gateway", namespace, key):
             return "RefNotPermitted", permissions.fix("Gateway", namespace, key)
     if key not in backends.found:
-        if any(fault.key == key for fault in backends.faults):
+        if key in backends.refused:
             return "InvalidBackend", f"{key} cannot be used; see its status"
         return "BackendNotFound", f"{key} does not exist or cannot be read"
     return None

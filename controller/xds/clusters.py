@@ -11,9 +11,8 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakers,
     CircuitBreakersThresholds,
     Cluster,
+    ClusterCustomClusterType,
     ClusterDiscoveryType,
-    ClusterDnsLookupFamily,
-    ClusterRefreshRate,
     OutlierDetection,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
@@ -32,6 +31,8 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LbEndpoint,
     LocalityLbEndpoints,
 )
+from envoy_data_plane.envoy.extensions.clusters.common.dns.v3 import DnsLookupFamily
+from envoy_data_plane.envoy.extensions.clusters.dns.v3 import DnsCluster, DnsClusterRefreshRate
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
     CommonTlsContext,
@@ -70,12 +71,9 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
     literal = is_address(target.host)
     return Cluster(
         name=target.name,
-        type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
+        type=ClusterDiscoveryType.STATIC if literal else None,
+        cluster_type=None if literal else _resolved(),
         wait_for_warm_on_init=None if literal else False,
-        dns_lookup_family=ClusterDnsLookupFamily.V4_PREFERRED,
-        dns_refresh_rate=None if literal else timedelta(seconds=5),
-        dns_failure_refresh_rate=None if literal else _failed_lookups(),
-        respect_dns_ttl=not literal,
         connect_timeout=CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
@@ -111,10 +109,18 @@ def unlimited() -> CircuitBreakers:
     )
 
 
-def _failed_lookups() -> ClusterRefreshRate:
-    return ClusterRefreshRate(
+def _resolved() -> ClusterCustomClusterType:
+    """Every address of the name is an endpoint; failed lookups are repeated soon."""
+    again = DnsClusterRefreshRate(
         base_interval=timedelta(seconds=1), max_interval=timedelta(seconds=10)
     )
+    dns = DnsCluster(
+        dns_lookup_family=DnsLookupFamily.V4_PREFERRED,
+        dns_refresh_rate=timedelta(seconds=5),
+        dns_failure_refresh_rate=again,
+        respect_dns_ttl=True,
+    )
+    return ClusterCustomClusterType(name="envoy.clusters.dns", typed_config=Any.pack(dns))
 
 
 def _endpoints(target: ir.Target) -> ClusterLoadAssignment:

@@ -27,16 +27,6 @@ from envoy_data_plane.envoy.config.core.v3 import (
     HeaderValueOptionHeaderAppendAction,
     TypedExtensionConfig,
 )
-from envoy_data_plane.envoy.config.rbac.v3 import (
-    Permission,
-    PermissionSet,
-    Policy,
-    Principal,
-    Rbac,
-    RbacAction,
-    SourcedMetadata,
-)
-from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher
 from envoy_data_plane.envoy.extensions.filters.http.credential_injector.v3 import CredentialInjector
 from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
     ExternalProcessor,
@@ -51,7 +41,6 @@ from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
     Mutations,
 )
 from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
-from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac as RbacFilter
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import UpstreamCodec
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
@@ -109,10 +98,8 @@ def upstream(target: ir.Target) -> list[HttpFilter]:
     """One target's chain: nothing of the client or of an earlier attempt, then this provider's own."""
     chain = [
         _filter("dragoman.strip", _strip(target)),
-        _filter("dragoman.address", _address(target)),
         _filter(names.TRANSLATE_FILTER, _translate(target)),
-        _filter("dragoman.assert", _assert(target)),
-        _filter("dragoman.unmark", _remove((plan.TRANSLATED_HEADER,))),
+        _filter("dragoman.release", _release(target)),
     ]
     if target.credential:
         chain.append(_filter("dragoman.credential", _credential(target.credential)))
@@ -152,12 +139,6 @@ def _prefixes(prefixes: Iterable[str]) -> list[Mutation]:
         Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=p)))
         for p in prefixes
     ]
-
-
-def _remove(headers: Iterable[str]) -> HeaderMutation:
-    return HeaderMutation(
-        mutations=Mutations(request_mutations=[Mutation(remove=name) for name in headers])
-    )
 
 
 def _clean() -> HeaderMutation:
@@ -220,21 +201,35 @@ def _strip(target: ir.Target) -> HeaderMutation:
     )
 
 
-def _address(target: ir.Target) -> Lua:
-    """Header mutation refuses `:path` and `:authority`; Lua may set them, for each attempt anew."""
+def _release(target: ir.Target) -> Lua:
+    """The last word before the key is added: this target's address, or 503 if anything is amiss.
+
+    Header mutation refuses `:path` and `:authority`, and Envoy judges `upstream_rbac` before the
+    filters in front of it have run, so this is Lua; any error in it is a refusal.
+    """
     rows = "".join(f"[{_lua(name)}]={_lua(path)}," for name, path in sorted(target.paths.items()))
-    code = (
-        f"local paths = {{{rows}}}\n"
-        "function envoy_on_request(handle)\n"
-        f"  local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})\n"
-        "  local headers = handle:headers()\n"
-        f'  headers:replace(":authority", {_lua(target.authority)})\n'
-        '  headers:replace(":path", paths[verdict["format"]])\n'
-        '  if verdict["length"] then\n'
-        '    headers:replace("content-length", string.format("%d", verdict["length"]))\n'
-        "  end\n"
-        "end\n"
-    )
+    code = f"""
+local paths = {{{rows}}}
+
+local function release(handle)
+  local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})
+  local headers = handle:headers()
+  local translated = headers:get({_lua(plan.TRANSLATED_HEADER)}) == "1"
+  assert(translated or verdict["translate"] == false)
+  headers:replace(":path", assert(paths[verdict["format"]]))
+  headers:replace(":authority", {_lua(target.authority)})
+  headers:remove({_lua(plan.TRANSLATED_HEADER)})
+  if not translated then
+    headers:replace("content-length", string.format("%d", verdict["length"]))
+  end
+end
+
+function envoy_on_request(handle)
+  if not pcall(release, handle) then
+    handle:respond({{[":status"] = "503"}}, "not released")
+  end
+end
+"""
     return Lua(default_source_code=DataSource(inline_string=code))
 
 
@@ -242,28 +237,6 @@ def _lua(text: str) -> str:
     """A Lua string literal in which every byte that is not plain is escaped."""
     plain = (chr(b) if chr(b).isalnum() or chr(b) in "-._/:*" else f"\\{b:03d}" for b in text.encode())
     return f'"{"".join(plain)}"'
-
-
-def _assert(target: ir.Target) -> RbacFilter:
-    """Fails closed: only a format this target serves, translated or said to need no translation."""
-    translated = Permission(header=HeaderMatcher(name=plan.TRANSLATED_HEADER, present_match=True))
-    as_is = _said("translate", ValueMatcher(bool_match=False))
-    served = [
-        _said("format", ValueMatcher(string_match=StringMatcher(exact=name)))
-        for name in sorted(target.paths)
-    ]
-    both = PermissionSet(
-        rules=[
-            Permission(or_rules=PermissionSet(rules=[translated, as_is])),
-            Permission(or_rules=PermissionSet(rules=served)),
-        ]
-    )
-    policy = Policy(permissions=[Permission(and_rules=both)], principals=[Principal(any=True)])
-    return RbacFilter(rules=Rbac(action=RbacAction.ALLOW, policies={"judged": policy}))
-
-
-def _said(key: str, value: ValueMatcher) -> Permission:
-    return Permission(sourced_metadata=SourcedMetadata(metadata_matcher=metadata(key, value)))
 
 
 def _credential(credential: ir.Credential) -> CredentialInjector:

@@ -108,7 +108,7 @@ def _front(table: str, settings: BuildSettings) -> Filter:
                 EarlyHeaderMutation(mutations=filters.early_mutations()),
             )
         ],
-        access_log=[replies.access_log(settings.access_log)],
+        access_log=replies.access_logs(settings.access_log),
         local_reply_config=replies.local_replies(),
         server_name="dragoman",
         use_remote_address=True,

@@ -31,7 +31,14 @@ DETAILS_PREFIX = "dragoman"
 _ANSWERED = f"(has(response.code_details) && response.code_details.startsWith('{DETAILS_PREFIX}'))"
 _JUDGED = f"('{plan.METADATA_NAMESPACE}' in metadata.filter_metadata)"
 _GUARD_FAILED = "(has(response.code_details) && response.code_details.startsWith('ext_proc'))"
-_ANTHROPIC = "(request.path.startsWith('/v1/messages') || 'anthropic-version' in request.headers)"
+_ANTHROPIC = (
+    f"({_JUDGED}"
+    f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'] == 'AnthropicMessages'"
+    " : (request.path.startsWith('/v1/messages') || 'anthropic-version' in request.headers))"
+)
+_UNRELEASED = "(has(response.code_details) && response.code_details == 'lua_response')"
+_UNCLEAN = "(has(response.code_details) && response.code_details == 'path_normalization_failed')"
+"""Refused before the client's own request id is dropped."""
 
 
 class Refusal(NamedTuple):
@@ -52,6 +59,10 @@ def _status(code: int) -> str:
 REFUSALS = (
     Refusal(
         _GUARD_FAILED, 503, "guard_unavailable", "server_error", "api_error",
+        "The guard of this gateway is not available.",
+    ),
+    Refusal(
+        _UNRELEASED, 503, "guard_unavailable", "server_error", "api_error",
         "The guard of this gateway is not available.",
     ),
     Refusal(
@@ -99,20 +110,28 @@ def local_replies() -> LocalReplyConfig:
     return LocalReplyConfig(mappers=[ResponseMapper(filter=_when(_ANSWERED)), *_mappers()])
 
 
-def access_log(path: str) -> AccessLog:
-    """One JSON line for each request whose line the guard cannot write: no path, no header values."""
+def access_logs(path: str) -> list[AccessLog]:
+    """One JSON line for each request whose line the guard cannot write: nothing the client sent."""
+    unlogged = f"!{_ANSWERED} && (!{_JUDGED} || {_GUARD_FAILED})"
     line = {
         "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-        "request_id": "%REQ(X-REQUEST-ID)%",
         "status": "%RESPONSE_CODE%",
         "duration_ms": "%DURATION%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "flags": "%RESPONSE_FLAGS%",
     }
+    named = {**line, "request_id": "%REQ(X-REQUEST-ID)%"}
+    return [
+        _access_log(path, f"{unlogged} && !{_UNCLEAN}", named),
+        _access_log(path, _UNCLEAN, line),
+    ]
+
+
+def _access_log(path: str, when: str, line: dict[str, str]) -> AccessLog:
     log_format = SubstitutionFormatString(json_format=Struct.from_dict(line))
     return AccessLog(
         name="envoy.access_loggers.file",
-        filter=_when(f"!{_ANSWERED} && (!{_JUDGED} || {_GUARD_FAILED})"),
+        filter=_when(when),
         typed_config=Any.pack(FileAccessLog(path=path, log_format=log_format)),
     )
 

@@ -71,8 +71,8 @@ async def serve(
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _converse(provider, Inbox(reader), writer)
-        except (Cut, OSError):
-            pass  # the client went away; nobody is left to be told
+        except (Cut, OSError, asyncio.CancelledError):
+            pass  # the client or we went away; asyncio logs a cancelled handler as a failure
         finally:
             writer.close()
 

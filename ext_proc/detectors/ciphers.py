@@ -8,12 +8,13 @@ matches nothing. Every function is one or two passes in C over normalised text.
 from collections.abc import Iterator
 from typing import Final
 
-FAMILIAR: Final = frozenset(
-    "the and you your for that this with are not have from all can what who how why when say tell "
-    "into will was one any der die das und ist nicht mit von ein eine auf ich les des est une que "
-    "pour dans los las con para por una del como gli che per sono una non il la le el de en "
-    "please ignore instructions previous response word words text question answer it is of to in".split()
-)
+_COMMON: Final = """
+the and you your for that this with are not have from all can what who how why when say tell into
+will was one any of to in is it please ignore instructions previous response word words text question
+answer der die das und ist nicht mit von ein eine auf ich les des est une que pour dans los las con
+para por una del como gli che per sono non il la le el de en
+"""
+FAMILIAR: Final = frozenset(_COMMON.split())
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _FREQUENT: Final = "etaoinshrdlu"
 _ATBASH: Final = str.maketrans(_LETTERS, _LETTERS[::-1])
@@ -56,4 +57,5 @@ def _likely_shift(text: str) -> int:
 def readable(text: str) -> float:
     """Return the share of familiar words among the first hundred; 0 where there are too few."""
     some = text[:800].split()[:100]
-    return sum(map(FAMILIAR.__contains__, some)) / len(some) if len(some) >= 5 else 0.0
+    familiar = sum(map(FAMILIAR.__contains__, some))
+    return familiar / len(some) if familiar >= 3 and len(some) >= 5 else 0.0

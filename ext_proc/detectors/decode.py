@@ -19,6 +19,8 @@ DEPTH: Final = 3
 LIMIT: Final = 262_144
 CANDIDATES: Final = 1_024
 SHORTEST: Final = 6
+NESTED: Final = 32
+"""From this length on, printable characters without a space may be another encoding."""
 
 
 class View(NamedTuple):
@@ -29,7 +31,7 @@ class View(NamedTuple):
     covered: int
 
 
-type_of_decoder = Callable[[str], tuple[str, int]]
+Decoder = Callable[[str], tuple[str, int]]
 
 _BASE64: Final = re2.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _BASE64_LINES: Final = re2.compile(rb"[A-Za-z0-9+/]{60,76}(?:\r?\n[A-Za-z0-9+/]{4,76})+")
@@ -40,16 +42,14 @@ _NUMBERS: Final = re2.compile(rb"\b[0-9]{2,3}(?:[ ,;\n]+[0-9]{2,3}){5,}\b")
 _MORSE: Final = re2.compile(rb"[.\-]{1,6}(?:[ /|\n]+[.\-]{1,6}){5,}")
 _ENTITY: Final = re2.compile(rb"(?i)&(?:#x[0-9a-f]{1,6}|#[0-9]{1,7}|[a-z][a-z0-9]{1,30});")
 _ESCAPE: Final = re2.compile(rb"(?i)\\(?:u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2})")
-_NATO_WORD: Final = re2.compile(rb"(?i)[a-z]{4,8}")
 
+_SIGNS: Final = """
+.- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..-
+-.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. .-.-.- --..-- ..--.. -.-.--
+-..-. -....- .----.
+"""
 _MORSE_CODE: Final = dict(
-    zip(
-        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- "
-        ".-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. "
-        ".-.-.- --..-- ..--.. -.-.-- -..-. -....- .----.".split(),
-        "abcdefghijklmnopqrstuvwxyz0123456789.,?!/-'",
-        strict=True,
-    )
+    zip(_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?!/-'", strict=True)
 )
 
 
@@ -85,16 +85,19 @@ def _each(pattern: re2._Regexp, text: str, undo: Callable[[bytes], bytes]) -> tu
 
 
 def _prose(raw: bytes) -> str:
-    """Bytes as text if they are words in some script, else nothing."""
+    """Bytes as text if they are words in some script or one more encoding, else nothing."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return ""
     if len(text) < SHORTEST:
         return ""
-    letters = sum(map(str.isalpha, text)) + text.count(" ")
     shown = sum(map(str.isprintable, text)) + text.count("\n") + text.count("\t")
-    return text if letters >= 0.7 * len(text) and shown >= 0.95 * len(text) else ""
+    if shown < 0.95 * len(text):
+        return ""
+    letters = sum(map(str.isalpha, text)) + text.count(" ")
+    nested = len(text) >= NESTED and text.isascii() and " " not in text.strip()
+    return text if letters >= 0.7 * len(text) or nested else ""
 
 
 def _from_base64(run: bytes) -> bytes:
@@ -167,12 +170,11 @@ def _escapes(text: str) -> tuple[str, int]:
     return _replace(_ESCAPE, text, lambda run: _character(b"&#x" + run[2:].strip(b"{}") + b";"))
 
 
-def _replace(
-    pattern: re2._Regexp, text: str, meaning: Callable[[bytes], str]
-) -> tuple[str, int]:
+def _replace(pattern: re2._Regexp, text: str, meaning: Callable[[bytes], str]) -> tuple[str, int]:
     """The whole text with every run replaced by its meaning."""
     raw = text.encode("utf-8", "replace")
-    out, last, covered = [], 0, 0
+    out: list[bytes] = []
+    last = covered = 0
     for match in pattern.finditer(raw):
         start, end = match.span()
         out += raw[last:start], meaning(raw[start:end]).encode("utf-8", "replace")
@@ -182,7 +184,9 @@ def _replace(
 
 def _tags(text: str) -> tuple[str, int]:
     """ASCII written in Unicode's tag characters."""
-    if text.isascii() or not any(map(text.__contains__, "\U000e0020\U000e0061\U000e0065\U000e006f\U000e0074")):
+    if text.isascii() or not any(
+        map(text.__contains__, "\U000e0020\U000e0061\U000e0065\U000e006f\U000e0074")
+    ):
         return "", 0
     points = [ord(c) - 0xE0000 for c in text if 0xE0020 <= ord(c) < 0xE007F]
     return _prose(bytes(points)), len(points)
@@ -218,7 +222,7 @@ def _zero_width_bits(text: str) -> tuple[str, int]:
     return "", 0
 
 
-DECODERS: Final[tuple[tuple[str, type_of_decoder], ...]] = (
+DECODERS: Final[tuple[tuple[str, Decoder], ...]] = (
     ("tags", _tags),
     ("variation-selectors", _selectors),
     ("zero-width-bits", _zero_width_bits),

@@ -1,7 +1,7 @@
 """Is this text trying to take over the model? One score between 0 and 1, with reasons.
 
 The order: `normalise` what the reader sees, `decode` what is hidden in it, undo `ciphers`, search
-all of these for the rule families of `injection_rules`, and add the evidence up. The whole text is
+all of these for the rules of `injection_rules`, and add up what they weigh. The whole text is
 searched, however long. Nothing here knows about policies, messages or actions; a reason names a
 rule family or an encoding, never a piece of the text.
 """
@@ -10,18 +10,25 @@ import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from ext_proc.detectors import ciphers, injection_rules
 from ext_proc.detectors.decode import decode
 from ext_proc.detectors.normalise import Normal, normalise
 
-BIAS: Final = -3.2
-DISGUISE: Final = 3.8
-"""What it is worth that most of a text is written in a code that spells words."""
+BIAS: Final = -2.5
+"""Log-odds without any evidence: set so that 0.5 blocks about 1 % of innocent texts."""
 CONVINCING: Final = 2.0
 """Weight from which a rule is believed in a text that had to be deciphered first."""
+PLAINEST: Final = 3.8
+"""The same where words are only put in another order, which leaves the words of the innocent."""
+PROSE: Final = 24
+"""Characters from which decoded words count as a message of their own."""
+WEIGHTS: Final = {
+    "disguised": 3.0,  # most of the text is written in a code or cipher that spells words
+    "invisible": 2.6,  # many characters that show nothing and are no part of any script's spelling
+    "mixed-scripts": 2.0,  # look-alike letters inside Latin words
+}
+_LOSSY: Final = frozenset({"markup", "homoglyphs", "reversed-words"})
+"""Views that read like the text itself: that they are readable says nothing."""
 
 
 class Verdict(NamedTuple):
@@ -34,14 +41,9 @@ class Verdict(NamedTuple):
 class Evidence(NamedTuple):
     """What was found in one text."""
 
-    plain: frozenset[int]  # rules in the text as written
-    hidden: frozenset[int]  # further rules under an encoding or a cipher
-    encodings: tuple[str, ...]  # what hid words
-    signs: tuple[bool, ...]  # see SIGNS
-    readings: tuple[str, ...]  # texts to judge by their words: as written, and as decoded
-
-
-SIGNS: Final = ("mostly-encoded", "enciphered", "invisible", "much-invisible", "mixed-scripts", "partly-encoded", "hidden-rule")
+    rules: frozenset[int]
+    encodings: frozenset[str]  # what rules or whole messages were found under
+    signs: frozenset[str]  # keys of WEIGHTS
 
 
 class Detector:
@@ -49,89 +51,88 @@ class Detector:
 
     def __init__(self, rules: injection_rules.Rules) -> None:
         self._rules = rules
-        self._trusted = frozenset(
-            number for number, rule in enumerate(rules.rules) if rule.weight >= CONVINCING
-        )
+        self._convincing = _from_weight(rules, CONVINCING)
+        self._plainest = _from_weight(rules, PLAINEST)
 
     def score(self, text: str) -> Verdict:
         """Score one text of any length and content."""
         evidence = self.evidence(text)
-        return Verdict(self._probability(evidence), self._reasons(evidence))
+        rules = [self._rules.rules[number] for number in evidence.rules]
+        logit = BIAS + math.fsum(rule.weight for rule in rules)
+        logit += math.fsum(WEIGHTS[sign] for sign in evidence.signs)
+        families = {rule.family for rule in rules}
+        encoded = {f"encoded:{name}" for name in evidence.encodings}
+        return Verdict(
+            1 / (1 + math.exp(-min(logit, 30.0))),
+            (*sorted(families), *sorted(encoded), *sorted(evidence.signs)),
+        )
 
     def evidence(self, text: str) -> Evidence:
         """Collect what speaks for an attack."""
         normal = normalise(text)
         plain = self._rules.search(normal.text)
-        readings = [normal.text]
-        hidden: set[int] = set()
-        encodings: set[str] = set()
+        undone, ciphers_used, legible = self._undone(normal, plain)
+        decoded, codes_used, share = self._decoded(text)
+        signs = {
+            "disguised": legible or share > 0.7,
+            "invisible": normal.invisible > 8,
+            "mixed-scripts": normal.mixed > 3,
+        }
+        return Evidence(
+            frozenset(plain | undone | decoded),
+            frozenset(ciphers_used | codes_used),
+            frozenset(sign for sign, seen in signs.items() if seen),
+        )
+
+    def _undone(self, normal: Normal, plain: set[int]) -> tuple[set[int], set[str], bool]:
+        """Search the text with ciphers undone; say too if one turned it into a language."""
+        found: set[int] = set()
+        used: set[str] = set()
+        legible = False
         clear = ciphers.readable(normal.text)
-        enciphered = False
-        for name, words in self._views(normal):
-            found = (self._rules.search(words) & self._trusted) - plain
-            legible = name not in ("markup","homoglyphs","reversed-words") and ciphers.readable(words) > max(0.2, 2 * clear)
-            if found or legible:
-                hidden |= found
-                encodings.add(name)
-                readings.append(words)
-                enciphered |= legible
-        squashed = (self._rules.search_squashed(normal.text) & self._trusted) - plain
-        if squashed:
-            hidden |= squashed
-            encodings.add("spacing")
+        for name, words in _views(normal):
+            believed = self._plainest if name == "reversed-words" else self._convincing
+            new = (self._rules.search(words) & believed) - plain
+            reads = name not in _LOSSY and ciphers.readable(words) > max(0.2, 2 * clear)
+            legible |= reads
+            found |= new
+            if new or reads:
+                used.add(name)
+        new = (self._rules.search_apart(normal.text) & self._convincing) - plain
+        if new:
+            used.add("spacing")
+        return found | new, used, legible
+
+    def _decoded(self, text: str) -> tuple[set[int], set[str], float]:
+        """Search what encodings spell; say too how much of the text spelled a message."""
+        found: set[int] = set()
+        used: set[str] = set()
         covered = 0
         for view in decode(text):
             words = normalise(view.text).text
-            hidden |= self._rules.search(words) - plain
-            encodings.add(view.encoding)
-            readings.append(words)
-            covered = max(covered, view.covered)
-        share = covered / max(1, len(text))
-        signs = (
-            share > 0.7,
-            enciphered,
-            normal.invisible > 0,
-            normal.invisible > 8,
-            normal.mixed > 2,
-            covered > 40,
-            bool(hidden),
-        )
-        return Evidence(frozenset(plain), frozenset(hidden), tuple(sorted(encodings)), signs, tuple(readings))
+            new = self._rules.search(words)
+            found |= new
+            if _is_message(words):
+                covered = max(covered, view.covered)
+                used.add(view.encoding)
+            if new:
+                used.add(view.encoding)
+        return found, used, covered / max(1, len(text))
 
-    def _views(self, normal: Normal) -> Iterator[tuple[str, str]]:
-        if normal.skeleton:
-            yield "homoglyphs", normal.skeleton
-        yield from ciphers.undo(normal.text)
 
-    def vector(self, evidence: Evidence) -> npt.NDArray[np.float32]:
-        """Return evidence as the model reads it: rules found, rules found hidden, signs."""
-        count = len(self._rules.rules)
-        vector = np.zeros(2 * count + len(SIGNS), np.float32)
-        vector[[*evidence.plain, *evidence.hidden]] = 1
-        vector[[count + number for number in evidence.hidden]] = 1
-        vector[2 * count :] = evidence.signs
-        return vector
+def _is_message(words: str) -> bool:
+    """Tell prose from tables of bytes and further codes."""
+    return len(words) >= PROSE and sum(map(str.isalpha, words)) + words.count(" ") > 0.8 * len(words)
 
-    def prior(self, evidence: Evidence) -> float:
-        """Return the log-odds that the rules alone give."""
-        rules = self._rules.rules
-        found = evidence.plain | evidence.hidden
-        disguised = evidence.signs[0] or evidence.signs[1]
-        return BIAS + sum(rules[number].weight for number in found) + DISGUISE * disguised
 
-    def weight_of(self, normal: str) -> float:
-        """Return what the rules in one piece of normalised text weigh together."""
-        return sum(self._rules.rules[number].weight for number in self._rules.search(normal))
+def _from_weight(rules: injection_rules.Rules, least: float) -> frozenset[int]:
+    return frozenset(number for number, rule in enumerate(rules.rules) if rule.weight >= least)
 
-    def _probability(self, evidence: Evidence) -> float:
-        logit = self.prior(evidence)
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
-    def _reasons(self, evidence: Evidence) -> tuple[str, ...]:
-        rules = self._rules.rules
-        families = {rules[number].family for number in evidence.plain | evidence.hidden}
-        encoded = {f"encoded:{name}" for name in evidence.encodings}
-        return (*sorted(families), *sorted(encoded))
+def _views(normal: Normal) -> Iterator[tuple[str, str]]:
+    if normal.skeleton:
+        yield "homoglyphs", normal.skeleton
+    yield from ciphers.undo(normal.text)
 
 
 def detector() -> Detector:

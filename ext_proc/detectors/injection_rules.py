@@ -129,11 +129,14 @@ class Rules:
         raw = text.encode("utf-8", "replace")
         return self._words.search(words(raw)) | self._raw.search(b"\n" + raw + b" ")
 
-    def search_squashed(self, text: str) -> set[int]:
-        """Return the rules that occur once everything between letters is taken away."""
-        return self._squashed.search(text.encode("utf-8", "replace").translate(None, _GLUE))
+    def search_apart(self, text: str) -> set[int]:
+        """Return the rules that occur where words are written in pieces: l e t t e r s, or sylla-bles."""
+        raw = text.encode("utf-8", "replace")
+        pieces = b"\n".join(run.translate(None, _GLUE) for run in _PIECES.findall(raw))
+        return self._squashed.search(pieces) if pieces else set()
 
 
+_PIECES: Final = re2.compile(rb"(?:[a-z0-9]{1,3}[^a-z0-9]+){8,}[a-z0-9]*")
 _GLUE: Final = bytes(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
 _MARKS: Final = bytes.maketrans(
     bytes(_GLUE), bytes(b"."[0] if mark in b".!?;" else b" "[0] for mark in _GLUE)

@@ -1,5 +1,6 @@
-"""A user's own words and phrases: whole words, any case, full-width and other compatibility forms
-alike. A hundred thousand of them cost a text no more than ten, so this is a tree of words and not a
+"""A user's own words and phrases: whole words, any case, compatibility forms alike.
+
+A hundred thousand of them cost a text no more than ten, so this is a tree of words and not a
 Hyperscan database. In scripts written without spaces every character counts as a word.
 """
 
@@ -34,7 +35,9 @@ def _folded(code: int) -> int:
 
 def _is_word(code: int) -> bool:
     character = chr(code)
-    return (character.isalnum() or character == "_" or unicodedata.combining(character) > 0) and not unspaced(code)
+    return (
+        character.isalnum() or character == "_" or unicodedata.combining(character) > 0
+    ) and not unspaced(code)
 
 
 @cache
@@ -55,15 +58,19 @@ class _Words:
         capped = np.minimum(points, _BMP - 1)
         folded = np.where(points < _BMP, _fold_table()[capped], points).astype("<u4")
         self.text = folded.tobytes().decode("utf-32-le", "surrogatepass")
-        inside = np.concatenate(([False], _word_table()[folded_cap(folded)], [False]))
+        inside = np.concatenate(([False], _word_table()[_capped(folded)], [False]))
         edges = np.flatnonzero(inside[1:] != inside[:-1])
-        self._ends = dict(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+        self._ends: dict[int, int] = dict(
+            zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        )
         self._inside = inside[1:-1]
 
     def starts(self, others: NDArray[np.uint32]) -> list[int]:
         """Return where words start, and where the given other characters stand."""
         points = codes(self.text)
-        alone = np.flatnonzero(~self._inside & np.isin(points, others)).tolist() if others.size else []
+        alone = (
+            np.flatnonzero(~self._inside & np.isin(points, others)).tolist() if others.size else []
+        )
         return sorted((*self._ends, *alone)) if alone else list(self._ends)
 
     def end(self, start: int) -> int:
@@ -71,7 +78,7 @@ class _Words:
         return self._ends.get(start, start + 1)
 
 
-def folded_cap(points: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _capped(points: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Bring code points beyond the tables to one that is no word."""
     return np.where(points < _BMP, points, _BMP - 1)
 
@@ -79,7 +86,7 @@ def folded_cap(points: NDArray[np.uint32]) -> NDArray[np.uint32]:
 class _Keywords:
     """The tree, and the walk through it."""
 
-    entities = ("Keyword",)
+    entities: tuple[str, ...] = ("Keyword",)
     before = 1
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -139,7 +146,7 @@ class _Keywords:
             if _END in node:
                 found = position
             if len(node) == (_END in node):
-                return found, False
+                return found, position == size  # the last word may still grow
             if position >= size:
                 return found, True
             end = words.end(position)

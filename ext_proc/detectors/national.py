@@ -1,9 +1,13 @@
-"""Identifiers of single countries, as data: shape, check digits, and, wherever shape and digits alone
-are too common, a word that must stand before. docs/accuracy-pii.md has the figures.
+"""Identifiers of single countries, as data: shape, check digits, context.
+
+Wherever shape and digits alone are too common, a word must stand before. docs/accuracy-pii.md
+has the figures.
 """
 
-from ext_proc.detectors import checksums as check
-from ext_proc.detectors.checksums import stdnum
+# ruff: noqa: E501 - one rule a line reads as a table
+
+from ext_proc.detectors import national_checks as check
+from ext_proc.detectors.checksums import luhn, stdnum
 from ext_proc.detectors.rules import LEFT, RIGHT, Check, Rule
 
 _DATE6 = r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"  # yymmdd
@@ -14,7 +18,9 @@ _PLATE = r"plate|vehicle|registration|car\b|reg\.|licen[cs]e|kennzeichen|kfz|pla
 _PASSPORT = r"passport|pasaporte|passaporto|reisepass|pass(?:nummer|-nr)|travel document|\xec\xec"
 
 
-def _rule(entity: str, core: str, verify: Check | None = None, context: str = "", score: float = 0.8) -> Rule:
+def _rule(
+    entity: str, core: str, verify: Check | None = None, context: str = "", score: float = 0.8
+) -> Rule:
     return Rule(entity, core, LEFT, RIGHT, verify, context, score=score)
 
 
@@ -31,8 +37,8 @@ RULES: tuple[Rule, ...] = (
     _rule("UKUTR", r"[0-9]{5} ?[0-9]{5}", None, r"utr\b|unique taxpayer|self.assessment"),
     _rule("UKVAT", r"GB ?[0-9]{3} ?[0-9]{4} ?[0-9]{2}(?: ?[0-9]{3})?", stdnum("gb.vat")),
     # Canada
-    _rule("CanadaSIN", r"[1-79][0-9]{2}[ \-][0-9]{3}[ \-][0-9]{3}", check.luhn),
-    _rule("CanadaSIN", r"[1-79][0-9]{8}", check.luhn, r"\bsin\b|social insurance|assurance sociale|\bnas\b"),
+    _rule("CanadaSIN", r"[1-79][0-9]{2}[ \-][0-9]{3}[ \-][0-9]{3}", luhn),
+    _rule("CanadaSIN", r"[1-79][0-9]{8}", luhn, r"\bsin\b|social insurance|assurance sociale|\bnas\b"),
     _rule("CanadaBN", r"[0-9]{5} ?[0-9]{4} ?R[A-Z] ?[0-9]{4}", stdnum("ca.bn")),
     # Australia, New Zealand
     _rule("AustraliaTFN", r"[0-9]{3} ?[0-9]{3} ?[0-9]{2,3}", stdnum("au.tfn"), r"tfn|tax file"),
@@ -67,7 +73,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GermanyDriverLicense", r"(?i:[a-z]{2})[0-9]{8}(?i:[a-z0-9])", check.mixed, r"f[u\xe1]e?hrerschein|driv|licen[cs]e"),
     _rule("GermanyVehicleRegistration", r"(?:[A-Z\xe1]{1,3}-[A-Z]{1,2}[ \-]?[1-9][0-9]{0,3}[EH]?|[A-Z\xe1]{1,3} [A-Z]{1,2} [1-9][0-9]{0,3}[EH]?)", None, _PLATE, 0.6),
     _rule("GermanyCommercialRegister", r"HR[AB] ?[0-9]{3,6}(?: ?[A-Z]{1,2})?", score=0.7),
-    _rule("AustriaSSN", r"[1-9][0-9]{3} ?(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}", stdnum("at.vnr")),
+    _rule("AustriaSSN", r"[1-9][0-9]{3} (?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}", stdnum("at.vnr")),
     _rule("SwissAHV", r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", stdnum("ch.ssn")),
     _rule("SwissUID", r"CHE[\- ]?[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}(?: ?(?:MWST|TVA|IVA|TPV))?", stdnum("ch.vat", "ch.uid")),
     # Spain, Portugal, Italy, France, Benelux, Ireland
@@ -95,8 +101,8 @@ RULES: tuple[Rule, ...] = (
     _rule("FinlandHETU", r"[0-3][0-9][01][0-9]{3}[\-+A-FU-Ya-fu-y][0-9]{3}[0-9A-Ya-y]", check.hetu),
     _rule("SwedenPersonnummer", rf"(?:19|20)?{_DATE6}[\-+][0-9]{{4}}", check.personnummer),
     _rule("SwedenPersonnummer", rf"(?:19|20){_DATE6}[0-9]{{4}}", check.personnummer),
-    _rule("SwedenOrganisationNumber", r"[125-9][0-9][2-9][0-9]{3}-[0-9]{4}", check.luhn),
-    _rule("SwedenOrganisationNumber", r"[125-9][0-9][2-9][0-9]{7}", check.luhn, r"org|company|bolag"),
+    _rule("SwedenOrganisationNumber", r"[125-9][0-9][2-9][0-9]{3}-[0-9]{4}", luhn),
+    _rule("SwedenOrganisationNumber", r"[125-9][0-9][2-9][0-9]{7}", luhn, r"org|company|bolag"),
     _rule("SwedenVAT", r"SE ?[0-9]{10}01", stdnum("se.vat")),
     _rule("DenmarkCPR", rf"{_DDMMYY}-[0-9]{{4}}", stdnum("dk.cpr")),
     _rule("NorwayFodselsnummer", r"[0-7][0-9][0-8][0-9]{3} ?[0-9]{5}", stdnum("no.fodselsnummer")),
@@ -147,7 +153,7 @@ RULES: tuple[Rule, ...] = (
     _rule("TurkeyVehicleRegistration", r"(?:0[1-9]|[1-7][0-9]|8[01]) (?:[A-PR-VYZ] [0-9]{4,5}|[A-PR-VYZ]{2} [0-9]{3,4}|[A-PR-VYZ]{3} [0-9]{2,4})", score=0.6),
     _rule("IsraelID", r"[0-9]{7,8}-[0-9]|[0-9]{9}", stdnum("il.idnr"), r"teudat|zehut|israel|id\b"),
     _rule("IsraelID", r"[0-9]{7,8}-[0-9]", stdnum("il.idnr"), score=0.6),
-    _rule("SouthAfricaID", rf"{_DATE6}[0-9]{{4}}[012][0-9]{{2}}", check.luhn),
+    _rule("SouthAfricaID", rf"{_DATE6}[0-9]{{4}}[012][0-9]{{2}}", luhn),
     _rule("NigeriaNIN", r"[0-9]{11}", check.verhoeff, r"nin\b|national identi"),
     _rule("NigeriaVehicleRegistration", r"[A-Z]{3}[ \-]?[0-9]{3}[A-HJ-NP-Z]{2}"),
     _rule("KenyaPIN", r"[AP]0[0-9]{8}[A-Z]", stdnum("ke.pin")),

@@ -26,7 +26,9 @@ class Normal(NamedTuple):
 
 ZERO_WIDTH: Final = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 OPERATORS: Final = "\u2061\u2062\u2063\u2064\u115f\u1160\u17b4\u17b5\u3164\uffa0"
-BIDI: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f"
+BIDI: Final = (
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f"
+)
 TAGS: Final = range(0xE0000, 0xE0080)
 SELECTORS: Final = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 

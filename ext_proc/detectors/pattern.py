@@ -1,7 +1,9 @@
-r"""A small, bounded part of regular-expression syntax as a tree, so that from one pattern three
-things follow: its own text (for re2 and Hyperscan), its longest match, and, reversed, everything
-that could still become a match. Knows nothing of entities. Syntax: literals, `\d \w \s \b \A \z`,
-`[...]`, `(?:...)`, `(?i:...)`, `|`, `?`, `{m}`, `{m,n}`. No `*` and no `+`: a match is bounded.
+r"""A small, bounded part of regular-expression syntax as a tree.
+
+From one pattern three things follow: its own text (for re2 and Hyperscan), its longest match,
+and, reversed, everything that could still become a match. Knows nothing of entities. Syntax:
+literals, `\d \w \s \b \A \z`, `[...]`, `(?:...)`, `(?i:...)`, `|`, `?`, `{m}`, `{m,n}`. No `*`
+and no `+`: a match is bounded.
 """
 
 from dataclasses import dataclass
@@ -190,24 +192,32 @@ def begun(node: Node) -> Node | None:
         case At():
             return None
         case Seq():
-            prefix: Node | None = None
-            for item in reversed(node.items):
-                later = () if prefix is None else (Seq((_loose(item), prefix)),)
-                now = begun(item)
-                prefix = _either((*later, *(() if now is None else (now,))))
-            return prefix
+            return _begun_sequence(node.items)
         case Alt():
             return _either(tuple(b for i in node.items if (b := begun(i)) is not None))
         case Rep():
-            inner = begun(node.item)
-            if inner is None or node.high == 0:
-                return None
-            if node.high == 1:
-                return inner
-            earlier = Rep(node.item, 0, None if node.high is None else node.high - 1)
-            return Seq((_loose(earlier), inner))
+            return _begun_repeat(node)
         case _:
             assert_never(node)
+
+
+def _begun_sequence(items: tuple[Node, ...]) -> Node | None:
+    prefix: Node | None = None
+    for item in reversed(items):
+        later = () if prefix is None else (Seq((_loose(item), prefix)),)
+        now = begun(item)
+        prefix = _either((*later, *(() if now is None else (now,))))
+    return prefix
+
+
+def _begun_repeat(node: Rep) -> Node | None:
+    inner = begun(node.item)
+    if inner is None or node.high == 0:
+        return None
+    if node.high == 1:
+        return inner
+    earlier = Rep(node.item, 0, None if node.high is None else node.high - 1)
+    return Seq((_loose(earlier), inner))
 
 
 def _either(options: tuple[Node, ...]) -> Node | None:
@@ -227,6 +237,10 @@ def _loose(node: Node) -> Node:
             return Alt(tuple(_loose(i) for i in node.items))
         case Rep():
             large = node.high is None or node.high > _LOOSE
-            return Rep(_loose(node.item), min(node.low, 1) if large else node.low, None if large else node.high)
+            return Rep(
+                _loose(node.item),
+                min(node.low, 1) if large else node.low,
+                None if large else node.high,
+            )
         case _:
             assert_never(node)

@@ -1,4 +1,7 @@
-"""Whether digits are a telephone number, by libphonenumber's tables. Which digits to ask about is in `pii`."""
+"""Whether digits are a telephone number, by libphonenumber's tables.
+
+Which digits to ask about is in `identifiers`.
+"""
 
 from functools import cache
 
@@ -10,13 +13,14 @@ from ext_proc.detectors.checksums import digits
 @cache
 def _lengths(code: int) -> frozenset[int]:
     """Return how many digits a calling code's national numbers may have."""
-    regions = COUNTRY_CODE_TO_REGION_CODE[code]
+    region = COUNTRY_CODE_TO_REGION_CODE[code][0]
     metadata = (
         phonemetadata.PhoneMetadata.metadata_for_nongeo_region(code)
-        if regions == ("001",)
-        else phonemetadata.PhoneMetadata.metadata_for_region(regions[0])
+        if region == "001"
+        else phonemetadata.PhoneMetadata.metadata_for_region(region)
     )
-    return frozenset(metadata.general_desc.possible_length)
+    general = None if metadata is None else metadata.general_desc
+    return frozenset() if general is None else frozenset(general.possible_length)
 
 
 def _possible(number: str) -> bool:

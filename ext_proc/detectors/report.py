@@ -1,5 +1,6 @@
-"""Every span of a text as plain data, for `dragoman detect` and for measuring: personal data and
-secrets, each entity known. What a policy does with a span is not here.
+"""Every span of a text as plain data, for `dragoman detect` and for measuring.
+
+Personal data and secrets, each entity known. What a policy does with a span is not here.
 """
 
 from functools import cache

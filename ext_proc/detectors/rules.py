@@ -1,7 +1,8 @@
 """The engine under the PII and secret detectors: a table of `Rule`s becomes a `SpanDetector`.
-One Hyperscan pass tells which rules occur at all, re2 says where for those alone, then context words
-and check digits decide. A second, reversed database tells how much of a text's end is undecided.
-What the rules are is in `pii` and `secrets`.
+
+One Hyperscan pass tells which rules occur at all, re2 says where for those alone, then context
+words and check digits decide. A second, reversed database tells how much of a text's end is
+undecided. What the rules are is in `identifiers`, `national` and `secrets`.
 """
 
 import threading
@@ -100,7 +101,9 @@ class _Scanner:
     def ends(self, data: bytes) -> dict[int, int]:
         """Return, for each expression that occurs, the last end reported."""
         return {
-            first + id_: end for first, database in self._databases for id_, end in database.ends(data).items()
+            first + id_: end
+            for first, database in self._databases
+            for id_, end in database.ends(data).items()
         }
 
 
@@ -147,7 +150,8 @@ class _Rules:
         self.before = max((c.before for c in self._rules), default=0)
         self._longest = max((c.longest for c in self._rules), default=0)
         self._occurs = _Scanner(
-            [_occurs(rule) for rule in rules], hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
+            [_occurs(rule) for rule in rules],
+            hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL,
         )
         self._undecided = _Scanner([_undecided(rule) for rule in rules], hyperscan.HS_FLAG_DOTALL)
 

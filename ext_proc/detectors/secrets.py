@@ -1,14 +1,18 @@
-"""Credentials. Tokens that carry their vendor's mark are a table in `secret_rules`; here are those known
-by their frame (key blocks, JWTs, URLs with a password, authorization headers) and by the name they
-are given (`password: ...`, `API_KEY=...`), which must look random or at least not like prose or code.
+"""Credentials: by their vendor's mark, by their frame, or by the name they are given.
+
+Marks are a table in `secret_rules`; here are frames (key blocks, JWTs, URLs with a password,
+authorization headers) and names (`password: ...`, `API_KEY=...`), whose values must look
+random, or at least not like prose or code.
 """
+
+# ruff: noqa: E501 - one rule a line reads as a table
 
 from itertools import pairwise
 from math import log2
 
 from ext_proc.detectors import rules
 from ext_proc.detectors.rules import Rule
-from ext_proc.detectors.secret_rules import TOKENS, WEBHOOKS
+from ext_proc.detectors.secret_rules import LETTERS, TOKENS, WEBHOOKS
 from ext_proc.detectors.span import SpanDetector
 
 ENTITIES = ("PrivateKey", "JWT", "APIKey", "Password", "BearerToken", "Webhook")
@@ -19,11 +23,13 @@ _NAME_END = (
     r"(?i:[_\-]?(?:value|string|str|base64|b64|hex|key|secret|token|hash|salt|prod|dev|test|live|default|main|old|new|[0-9]{1,3}))?"
     r"[\"'`\])]{0,2}"
 )
-_NO_SECRET = r"public|csrf|xsrf|forgery|credentials?_?id|foreign|primary|vault|idempotency|cache|sort|partition"
+_HARMLESS = r"public|csrf|xsrf|forgery|credentials?_?id|foreign|primary|vault|idempotency|cache|sort|partition"
 _IS = r"(?: [a-z]{2,8})?[ \t]{0,4}(?:[:=!]?={1,3}|:|=>|:=|,)>?[ \t]{0,4}"
 _SAYS = r" (?:is|was|ist|est|es)[:]? "
-_PASSWORD = r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
-_TOKEN = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
+_WORD = (
+    r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
+)
+_NAME = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
 _QUOTED = r"[\"'`]"
 _VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80][^\s\"'`,;]{5,199}"
 _STRONG = r"[A-Za-z0-9+/_.~=@!%&*#^:\-]{12,200}"
@@ -60,7 +66,9 @@ def _kinds(value: str) -> int:
 
 def _changes(value: str) -> int:
     """Count where letters turn into digits or back: many in tokens, few in names and versions."""
-    return sum(a.isalnum() and b.isalnum() and a.isdigit() != b.isdigit() for a, b in pairwise(value))
+    return sum(
+        a.isalnum() and b.isalnum() and a.isdigit() != b.isdigit() for a, b in pairwise(value)
+    )
 
 
 def _random(value: str) -> bool:
@@ -92,12 +100,18 @@ def _signs(value: str) -> bool:
     return len({c for c in value if not c.isalnum()}) >= 5 and _password(value)
 
 
+def _spread(value: str) -> bool:
+    return entropy(value) >= 3.8
+
+
 def _aws(value: str) -> bool:
     return _kinds(value) >= 2 and entropy(value) >= 3.5
 
 
 def _basic(value: str) -> bool:
-    return not _placeholder(value) and not any(mark in value for mark in ("${", "{{", "<", "$", "%s", "*"))
+    return not _placeholder(value) and not any(
+        mark in value for mark in ("${", "{{", "<", "$", "%s", "*")
+    )
 
 
 RULES: tuple[Rule, ...] = (
@@ -105,6 +119,7 @@ RULES: tuple[Rule, ...] = (
         Rule("APIKey", shape, left=_LEFT, right="" if tail else _END, tail=tail, score=0.95)
         for _, shape, tail in TOKENS
     ),
+    *(Rule("APIKey", shape, left=_LEFT, right=_END, check=_spread, score=0.9) for _, shape in LETTERS),
     *(Rule("Webhook", shape, left="", right="", tail="token", score=0.95) for shape in WEBHOOKS),
     Rule("PrivateKey", r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", tail="pem", score=1.0),
     Rule("PrivateKey", r"-----END (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", score=0.9),
@@ -113,13 +128,13 @@ RULES: tuple[Rule, ...] = (
     Rule("Password", r"[^\s@/\"'<>]{3,120}", left=r"[a-z]{2}://[^\s:@/\"'<>]{0,60}:", right="@[^\\s]", check=_basic, score=0.85),
     Rule("BearerToken", r"[A-Za-z0-9_.~+/\-]{8,400}", left=r"(?i:bearer|token|basic)[ ]{1,3}", right="", tail="base64",
          check=lambda v: any(c.isdigit() for c in v) and not _placeholder(v) and entropy(v) >= 3, context=r"authorization|x-api-key|-h\b", near=40, score=0.85),
-    Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_password, score=0.85),
-    Rule("Password", _VALUE, left=_PASSWORD + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.8),
-    Rule("Password", _VALUE, left=_PASSWORD + _SAYS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.7),
-    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_random, unless=_NO_SECRET, near=48, score=0.8),
-    Rule("APIKey", _STRONG, left=_TOKEN + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_NO_SECRET, near=48, score=0.7),
-    Rule("APIKey", _STRONG, left=_TOKEN + _SAYS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_NO_SECRET, near=48, score=0.7),
-    Rule("Password", _VALUE, left=_TOKEN + _NAME_END + _IS + _QUOTED + "?", right=r"(?:\z|[\s\"'`,;])", check=_signs, score=0.6),
+    Rule("Password", _VALUE, left=_WORD + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_password, score=0.85),
+    Rule("Password", _VALUE, left=_WORD + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.8),
+    Rule("Password", _VALUE, left=_WORD + _SAYS, right=r"(?:\z|[\s\"'`<>,;])", check=_password, score=0.7),
+    Rule("APIKey", _STRONG, left=_NAME + _NAME_END + _IS + _QUOTED, right=_QUOTED, check=_random, unless=_HARMLESS, near=48, score=0.8),
+    Rule("APIKey", _STRONG, left=_NAME + _NAME_END + _IS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_HARMLESS, near=48, score=0.7),
+    Rule("APIKey", _STRONG, left=_NAME + _SAYS, right=r"(?:\z|[\s\"'`<>,;)\]}])", check=_random, unless=_HARMLESS, near=48, score=0.7),
+    Rule("Password", _VALUE, left=_NAME + _NAME_END + _IS + _QUOTED + "?", right=r"(?:\z|[\s\"'`,;])", check=_signs, score=0.6),
     Rule("APIKey", r"[A-Za-z0-9+/]{40}", left=r"(?i:aws)[A-Za-z_.\-]{0,24}(?i:key)" + _NAME_END + _IS + _QUOTED + "?",
          right=r"(?:\z|[^A-Za-z0-9+/=])", check=_aws, score=0.9),
     Rule("APIKey", r"[A-Za-z0-9+/]{86}==", left=r"(?i:account|access)_?key=", right="", score=0.95),

@@ -1,5 +1,7 @@
-"""What span detectors share: the `Span`, the detector protocol, several detectors as one, and
-redaction of a whole text. Where patterns come from is in `rules`, streams are in `stream`.
+"""What span detectors share: the `Span`, the detector protocol, several as one, and redaction.
+
+That is redaction of a whole text; streams are in `stream`, and where patterns come from is in
+`rules`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,6 +1,8 @@
-"""Redaction of a text that arrives in pieces: for every way to cut it, what comes out is what
-`span.redact` makes of the whole. Only characters that no future text can change are released.
-Which field of which choice a piece belongs to is the caller's affair: one `Redactor` for each.
+"""Redaction of a text that arrives in pieces.
+
+For every way to cut it, what comes out is what `span.redact` makes of the whole: only
+characters that no future text can change are released. Which field of which choice a piece
+belongs to is the caller's affair: one `Redactor` for each.
 """
 
 from collections import Counter
@@ -52,7 +54,10 @@ class Redactor:
         for span in sorted(self._detector.find(self._text), key=order):
             if self._settled <= span.start < limit:
                 if span.start >= self._covered:
-                    pieces += (self._text[max(done, self._covered) : span.start], marker(span.entity))
+                    pieces += (
+                        self._text[max(done, self._covered) : span.start],
+                        marker(span.entity),
+                    )
                     self.found[span.entity] += 1
                     done = span.start
                 self._cover(span)

@@ -1,7 +1,8 @@
-"""A text as bytes, exactly one per code point, so that byte engines answer in code-point offsets.
+"""A text as bytes, one per code point, so that byte engines answer in code-point offsets.
+
 Characters that only look different (full-width digits, typographic dashes and quotes, no-break
 spaces) become the ASCII ones; the rest is told apart only as far as patterns need. Undoing
-deliberate obfuscation is `normalise`'s work, not done here.
+deliberate obfuscation is the work of `normalise`, not done here.
 """
 
 import unicodedata

@@ -13,7 +13,7 @@ from ext_proc.formats.dialect import Count, unreadable
 _COUNTED_AT = 4096
 
 
-class BrokenStream(ValueError):
+class BrokenStreamError(ValueError):
     """An event is not what the format's streams hold; the message is ours."""
 
 
@@ -62,7 +62,7 @@ class Machine(Protocol):
         ...
 
     def event(self, event: sse.Event) -> bytes:
-        """Take one event; return what may go on. Raise BrokenStream or ValueError."""
+        """Take one event; return what may go on. Raise BrokenStreamError or ValueError."""
         ...
 
     def finish(self) -> bytes:
@@ -80,7 +80,7 @@ class Codec:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._events = sse.Events()
-        self.failed: Reject | None = None
+        self._failed: Reject | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -103,6 +103,11 @@ class Codec:
         return self._machine.blocked
 
     @property
+    def failed(self) -> Reject | None:
+        """The provider's stream cannot be read."""
+        return self._failed
+
+    @property
     def output_tokens(self) -> int:
         """Tokens of the text that passed, as counted by us."""
         return self._machine.tally.tokens
@@ -114,10 +119,8 @@ class Codec:
     def end(self) -> bytes:
         """The provider ended; return what is left."""
         last = self._take(self._events.finish)
-        if self.blocked or self.failed:
-            return last
-        rest = self._machine.finish()
-        return last if self.blocked else last + rest
+        rest = b"" if self.blocked or self.failed else self._machine.finish()
+        return last + rest
 
     def abort(self, reject: Reject, request_id: str) -> bytes:
         """Return what ends the stream early."""
@@ -130,11 +133,11 @@ class Codec:
         try:
             for event in cut(*data):
                 passed = self._machine.event(event)
-                if self.blocked:
+                if self._machine.blocked:
                     break
                 released.append(passed)
-        except sse.EventTooLarge:
-            self.failed = unreadable("One event of the provider's stream is too large.")
-        except BrokenStream as broken:
-            self.failed = unreadable(str(broken))
+        except sse.EventTooLargeError:
+            self._failed = unreadable("One event of the provider's stream is too large.")
+        except BrokenStreamError as broken:
+            self._failed = unreadable(str(broken))
         return b"".join(released)

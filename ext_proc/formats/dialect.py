@@ -14,7 +14,7 @@ import msgspec
 from crds.plan import Format
 from ext_proc.call import Call, OpenField, Reject, Text, Usage
 from ext_proc.formats import strict
-from ext_proc.formats.rules import AmbiguousKey, Object
+from ext_proc.formats.shapes import AmbiguousKeyError, Object
 from ext_proc.formats.texts import Found
 
 Count = Callable[[str], int]
@@ -62,13 +62,30 @@ class Measured:
 class StreamCodec(Protocol):
     """One streamed response, bytes in and bytes out."""
 
-    usage: Usage | None
-    usage_invalid: bool
-    model: str | None
-    blocked: bool
-    """A guard blocked: nothing more is released; end the stream with `abort`."""
-    failed: Reject | None
-    """The provider's stream cannot be read: as `blocked`."""
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider stated so far."""
+        ...
+
+    @property
+    def usage_invalid(self) -> bool:
+        """The provider stated a usage that cannot be."""
+        ...
+
+    @property
+    def model(self) -> str | None:
+        """The model the provider says it used."""
+        ...
+
+    @property
+    def blocked(self) -> bool:
+        """A guard blocked: nothing more is released; end the stream with `abort`."""
+        ...
+
+    @property
+    def failed(self) -> Reject | None:
+        """The provider's stream cannot be read: as `blocked`."""
+        ...
 
     @property
     def output_tokens(self) -> int:
@@ -93,7 +110,9 @@ class OpenStream(Protocol):
 
     def __call__(
         self, call: Call, open_field: OpenField | None, count: Count | None = None
-    ) -> StreamCodec: ...
+    ) -> StreamCodec:
+        """Return the codec of one response."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +148,9 @@ def model_of(document: dict[str, Any]) -> str | Reject:
     """Return the model a request asks for."""
     model = document.get("model")
     if not isinstance(model, str) or not model.strip() or not model.isprintable():
-        return malformed("`model` must be a string that is not empty and has no control characters.")
+        return malformed(
+            "`model` must be a string that is not empty and has no control characters."
+        )
     if len(model) > _LONGEST_MODEL:
         return malformed(f"`model` is longer than {_LONGEST_MODEL} characters.")
     return model
@@ -148,7 +169,7 @@ def find_texts(document: dict[str, Any], table: Object) -> Found | Reject:
     found = Found()
     try:
         table.read_object(found, document, "Other")
-    except AmbiguousKey:
+    except AmbiguousKeyError:
         return malformed("A key differs only in case from one of the format's own.")
     return found
 
@@ -157,7 +178,7 @@ def loads_request(body: bytes) -> dict[str, Any] | Reject:
     """Decode a request body."""
     try:
         return strict.loads(body)
-    except strict.InvalidJson as refused:
+    except strict.InvalidJsonError as refused:
         return malformed(str(refused))
 
 
@@ -165,7 +186,7 @@ def loads_response(body: bytes) -> dict[str, Any] | Reject:
     """Decode a response body."""
     try:
         return strict.loads(body)
-    except strict.InvalidJson:
+    except strict.InvalidJsonError:
         return unreadable("The provider's answer is not the JSON it should be.")
 
 

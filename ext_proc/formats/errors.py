@@ -87,9 +87,8 @@ def openai_provider(status: int, body: bytes) -> dict[str, Any]:
     """Keep what is safe of a provider's error, in OpenAI's shape."""
     stated = _stated(body)
     kind = _token(stated, "type") or _OPENAI_TYPES.get(status, "server_error")
-    error = {"message": _message(status, stated), "type": kind}
-    error |= {name: _token(stated, name) for name in ("param", "code")}
-    return {"error": error}
+    named = {name: _token(stated, name) for name in ("param", "code")}
+    return {"error": {"message": _message(status, stated), "type": kind, **named}}
 
 
 def anthropic_provider(status: int, body: bytes) -> dict[str, Any]:
@@ -102,7 +101,7 @@ def anthropic_provider(status: int, body: bytes) -> dict[str, Any]:
 def _stated(body: bytes) -> Mapping[str, Any]:
     try:
         document = strict.loads(body)
-    except strict.InvalidJson:
+    except strict.InvalidJsonError:
         return {}
     error = document.get("error")
     if isinstance(error, str):

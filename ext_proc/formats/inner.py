@@ -1,6 +1,6 @@
-"""JSON that stands in a string (tool-call arguments, structured answers) as detectors read it.
+r"""JSON that stands in a string (tool-call arguments, structured answers) as detectors read it.
 
-`Reader` undoes the escapes inside JSON strings, so that `\\u0065mail` reads `email` and a line
+`Reader` undoes the escapes inside JSON strings, so that `\u0065mail` reads `email` and a line
 break is one; `Writer` puts back the escapes JSON needs, and quotes a redaction marker that took
 the place of a bare number. Both take text in pieces. An escaped quote reads as the private
 character QUOTE, so that it is not taken for the end of a string. Nothing is parsed here: half a
@@ -133,20 +133,18 @@ def _quoted(piece: str) -> str:
 def _unescape(text: str, at: int) -> tuple[str, int]:
     """Return an escape's character and where it ends; -1 if it is cut."""
     letter = text[at + 1 : at + 2]
-    if not letter:
-        return "", -1
     if letter in _UNESCAPED:
         return _UNESCAPED[letter], at + 2
     unit = _unit(text, at) if letter == "u" else -1
-    if unit is None:
+    if unit is None or not letter:
         return "", -1
     if 0xD800 <= unit < 0xDC00:
         return _pair(text, at, unit)
+    if 0xDC00 <= unit < 0xE000 or unit == ord(QUOTE):
+        return _UNKNOWN, at + 6
     if unit < 0:
         return "\\", at + 1
-    if 0xDC00 <= unit < 0xE000 or chr(unit) == QUOTE:
-        return _UNKNOWN, at + 6
-    return (QUOTE if unit == 0x22 else chr(unit)), at + 6
+    return (QUOTE if unit == ord('"') else chr(unit)), at + 6
 
 
 def _pair(text: str, at: int, high: int) -> tuple[str, int]:
@@ -163,7 +161,7 @@ def _pair(text: str, at: int, high: int) -> tuple[str, int]:
 
 
 def _unit(text: str, at: int) -> int | None:
-    """Return the number of a `\\uXXXX`, -1 if it is none, None if it is cut."""
+    r"""Return the number of a `\uXXXX`, -1 if it is none, None if it is cut."""
     digits = text[at + 2 : at + 6]
     if not _HEX.issuperset(digits):
         return -1

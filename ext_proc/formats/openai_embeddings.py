@@ -1,30 +1,55 @@
 """OpenAI embeddings: its JSON bodies, both ways. The format has no streams.
 
-Inputs that are token ids cannot be read here and are recorded. The numbers of an answer are no
-text; an answer of the known shape is not even parsed beyond its usage.
+Inputs that are token ids cannot be read here and are recorded; the numbers of an answer are no
+text.
 """
 
+# ruff: noqa: D102 -- what `read` and `fields` do is said once, in Rule
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from ext_proc.call import Call, OpenField, Reject
+from crds.plan import Origin
+from ext_proc.call import Call, Reject
 from ext_proc.formats import dialect, errors, openai_stream, strict, usage
-from ext_proc.formats.codec import Codec
-from ext_proc.formats.dialect import Count, Dialect, Measured, Response
+from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ENVELOPE, ERROR
-from ext_proc.formats.rules import Each, Object, Prose, Token, Vector
+from ext_proc.formats.rules import Path, Prose, Token, Vector
+from ext_proc.formats.shapes import Each, Object
 from ext_proc.formats.texts import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One text, several, or token ids."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        del origin  # inputs are the user's, whatever holds them
+        given = owner[key]
+        if isinstance(given, str):
+            found.prose(owner, key, given, "User")
+        elif isinstance(given[0], str):
+            for position, text in enumerate(given):
+                found.prose(given, position, text, "User")
+        else:
+            found.unscanned["tokens"] += len(given) if isinstance(given[0], list) else 1
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text; token ids recorded as unscanned (tokens)"
+        yield (*path, "[]"), "text; token ids recorded as unscanned (tokens)"
+
 
 REQUEST = Object(
     {
         "model": Token(),
-        "input": Each(Prose()),
+        "input": Inputs(),
         "encoding_format": Token(),
         "dimensions": Token(),
         "user": Prose(),
     },
-    origin="User",
     strict=True,
 )
 RESPONSE = Object(
@@ -43,16 +68,13 @@ def decode_request(body: bytes) -> Call | Reject:
     model = dialect.model_of(document)
     if isinstance(model, Reject):
         return model
-    tokens = _tokens(document.get("input"))
-    if tokens is None:
+    if not _is_input(document.get("input")):
         return dialect.malformed(
             "`input` must be a string, a list of strings, token ids, or lists of token ids."
         )
-    found = dialect.find_texts(document, REQUEST) if not tokens else _beside(document)
+    found = dialect.find_texts(document, REQUEST)
     if isinstance(found, Reject):
         return found
-    if tokens:
-        found.unscanned["tokens"] += tokens
     return Call(
         format="OpenAIEmbeddings",
         model=model,
@@ -65,20 +87,16 @@ def decode_request(body: bytes) -> Call | Reject:
     )
 
 
-def _tokens(given: Any) -> int | None:
-    """Count inputs that are token ids: 0 if all are strings, None if the input is neither."""
+def _is_input(given: Any) -> bool:
+    """Tell whether all items are of one kind: a list with one odd item is refused whole."""
     if isinstance(given, str):
-        return 0
+        return True
     if not isinstance(given, list) or not given:
-        return None
+        return False
     kinds = set(map(type, given))
-    if kinds == {str}:
-        return 0
-    if kinds == {int}:
-        return 1
-    if kinds == {list} and all(each and set(map(type, each)) == {int} for each in given):
-        return len(given)
-    return None
+    if kinds == {list}:
+        return all(set(map(type, each)) == {int} for each in given)
+    return kinds in ({str}, {int})
 
 
 def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
@@ -88,36 +106,13 @@ def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT00
     return call.original
 
 
-class _Row(msgspec.Struct, forbid_unknown_fields=True):
-    embedding: list[float] | str
-    object: Literal["embedding"] = "embedding"
-    index: int = 0
-
-
-class _Answer(msgspec.Struct):
-    data: list[_Row]
-
-
-class _Stated(msgspec.Struct):
-    model: str | None = None
-    usage: Any = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-_STATED = msgspec.json.Decoder(_Stated)
-_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
 def decode_response(body: bytes) -> Response | Reject:
-    """Decode the answer; vectors of the known shape are set aside unread."""
-    vectors = _vectors(body)
-    document = dialect.loads_response(vectors[1] if vectors else body)
+    """Decode the answer, or the error that stands in its place."""
+    document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
     found = Found()
     RESPONSE.read_object(found, document, "Other")
-    if vectors:
-        document["data"] = orjson.Fragment(vectors[0])
     stated, model = document.get("usage"), document.get("model")
     used = usage.openai(stated)
     return Response(
@@ -132,16 +127,37 @@ def decode_response(body: bytes) -> Response | Reject:
     )
 
 
-def _vectors(body: bytes) -> tuple[bytes, bytes] | None:
-    """Split an answer into its vectors and all else; None if that would lose anything."""
+class _Stated(msgspec.Struct):
+    model: str | None = None
+    usage: Any = None
+
+
+_STATED = msgspec.json.Decoder(_Stated)
+
+
+def measure(body: bytes) -> Measured:
+    """Read usage and model alone."""
     try:
-        rows = _ANSWER.decode(body).data
-        fields = _TOP.decode(body)
+        answer = _STATED.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    if body.count(b'"data"') != 1 or not all(_is_vector(row.embedding) for row in rows):
-        return None
-    data = bytes(fields.pop("data"))
-    if len(_NAMES.findall(data)) != 0:
-        return None
-    return data, msgspec.json.encode(fields)
+        return Measured()
+    used = usage.openai(answer.usage)
+    return Measured(used, answer.usage is not None and used is None, answer.model)
+
+
+def provider_error(status: int, body: bytes) -> Response:
+    """Keep what is safe of a provider's error."""
+    return dialect.safe_error(errors.openai_provider(status, body), ERROR)
+
+
+DIALECT = Dialect(
+    name="OpenAIEmbeddings",
+    decode_request=decode_request,
+    encode_request=encode_request,
+    decode_response=decode_response,
+    measure=measure,
+    stream=openai_stream.open_stream,
+    error=errors.openai,
+    stream_error=errors.openai_stream,
+    provider_error=provider_error,
+)

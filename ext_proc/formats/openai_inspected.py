@@ -12,7 +12,7 @@ from typing import Any
 from crds.plan import Origin
 from ext_proc.call import Call, Reject
 from ext_proc.formats import errors, sse, strict
-from ext_proc.formats.codec import BrokenStream, Tally
+from ext_proc.formats.codec import BrokenStreamError, Tally
 from ext_proc.formats.openai_tables import CHUNK, ERROR, MESSAGE, STREAMED, How
 from ext_proc.formats.rules import Json, is_base64, is_token
 from ext_proc.formats.scans import Scans
@@ -59,8 +59,8 @@ class Inspected(Stated):
             return self.finish() + _DONE
         try:
             chunk = strict.loads(event.data)
-        except strict.InvalidJson:
-            raise BrokenStream("An event of the provider's stream is not JSON.") from None
+        except strict.InvalidJsonError:
+            raise BrokenStreamError("An event of the provider's stream is not JSON.") from None
         return self._chunk(chunk) if chunk.get("error") is None else self._error(event.data)
 
     def finish(self) -> bytes:
@@ -92,7 +92,7 @@ class Inspected(Stated):
         found = Found()
         CHUNK.read_object(found, chunk, "Other")
         self._scans.texts(found.texts)
-        self._envelope = {name: chunk[name] for name in _KEPT if name in chunk}
+        self._envelope |= {name: chunk[name] for name in _KEPT if name in chunk}
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices:
             if stated is None:
@@ -110,7 +110,7 @@ class Inspected(Stated):
         index = choice.get("index", 0) if isinstance(choice, dict) else None
         delta = choice.get("delta") or {} if isinstance(choice, dict) else None
         if type(index) is not int or not 0 <= index < _MOST_CHOICES or not isinstance(delta, dict):
-            raise BrokenStream("A choice of the provider's stream is not what it should be.")
+            raise BrokenStreamError("A choice of the provider's stream is not what it should be.")
         self._open.add(index)
         if "logprobs" in choice:
             choice["logprobs"] = None
@@ -145,7 +145,7 @@ class Inspected(Stated):
         items = owner[str(key)]
         if all(isinstance(item, dict) and type(item.get("index")) is int for item in items):
             if any(not 0 <= item["index"] < _MOST_ITEMS for item in items):
-                raise BrokenStream("An index in the provider's stream is out of range.")
+                raise BrokenStreamError("An index in the provider's stream is out of range.")
             bears = [self._object(index, (*place, item["index"]), item) for item in items]
             return any(bears)
         found = Found()
@@ -181,7 +181,7 @@ class Inspected(Stated):
         if not before:
             return released
         if released != before + value:
-            raise BrokenStream("A tool's name came in pieces that a guard would change.")
+            raise BrokenStreamError("A tool's name came in pieces that a guard would change.")
         return value
 
     def _rest(self, place: Place, text: str) -> dict[str, Any]:
@@ -220,6 +220,7 @@ def _asks_for_json(call: Call) -> bool:
 _ORIGINS: dict[str | int, Origin] = {
     place[0]: origin for place, (origin, _) in STREAMED.items() if place
 }
-_KNOWN = frozenset(
-    place[:length] for place in STREAMED for length in range(1, len(place) + 1)
-) | {("tool_calls", "[]", "index"), ("reasoning_details", "[]", "index")}
+_KNOWN = frozenset(place[:length] for place in STREAMED for length in range(1, len(place) + 1)) | {
+    ("tool_calls", "[]", "index"),
+    ("reasoning_details", "[]", "index"),
+}

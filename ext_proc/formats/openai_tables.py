@@ -10,19 +10,16 @@ from crds.plan import Origin
 from ext_proc.formats.rules import (
     Arguments,
     Data,
-    Each,
     Json,
     Logprobs,
     Numbers,
-    Object,
-    Parts,
-    Pieces,
     Prose,
     Reference,
     Rule,
     Token,
     Url,
 )
+from ext_proc.formats.shapes import Each, Object, Parts, Pieces
 
 ROLES: dict[str, Origin] = {
     "system": "System",
@@ -70,7 +67,7 @@ _THOUGHT = Object(
         "format": Token(),
         "index": Token(),
         "data": Data("encrypted"),
-        "signature": Data("encrypted"),
+        "signature": Data(),
     },
     origin="Reasoning",
 )

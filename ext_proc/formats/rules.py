@@ -6,7 +6,9 @@ is not what its rule expects, the rule steps aside and the value is read as unkn
 can be wrong about a format, but it cannot hide text.
 """
 
-from collections.abc import Iterator, Mapping
+# ruff: noqa: D102 -- what `read` and `fields` do is said once, in Rule
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,18 +18,14 @@ from crds.plan import Origin
 from ext_proc.formats.texts import Found
 
 Path = tuple[str, ...]
-_TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/"
+_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/"
 _LONGEST_TOKEN = 128
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\r\n"
 
 
-class AmbiguousKey(ValueError):
-    """A key differs from one of the format's only in case: parsers disagree about it."""
-
-
 def is_token(value: str) -> bool:
     """Tell whether a string looks like an id or an enumeration."""
-    return len(value) <= _LONGEST_TOKEN and not value.strip(_TOKEN_CHARACTERS)
+    return len(value) <= _LONGEST_TOKEN and not value.strip(_PLAIN)
 
 
 class Rule(Protocol):
@@ -96,14 +94,12 @@ class Json:
 class Arguments:
     """JSON in a string."""
 
-    origin: Origin = "ToolCalls"
-
     def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
         value = owner[key]
         if isinstance(value, str):
-            found.arguments(owner, key, value, self.origin)
+            found.arguments(owner, key, value, origin)
         else:
-            found.anything(owner, key, self.origin)
+            found.anything(owner, key, origin)
 
     def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, "text, escapes undone"
@@ -113,18 +109,20 @@ class Arguments:
 class Data:
     """Base64 of something that is no text; anything else there is."""
 
-    kind: str
+    kind: str = ""
+    """What it is, if what it holds could matter: recorded."""
 
     def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
         value = owner[key]
         if value is None or value == "":
             return
-        found.unscanned[self.kind] += 1
+        if self.kind:
+            found.unscanned[self.kind] += 1
         if not (isinstance(value, str) and is_base64(value)):
             found.anything(owner, key, origin)
 
     def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
-        yield path, f"recorded as unscanned ({self.kind})"
+        yield path, f"recorded as unscanned ({self.kind})" if self.kind else "signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +184,17 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """An object whose texts come in pieces: for the stream's machine to read."""
+class Vector:
+    """A list of numbers, or its bytes in base64: a meaning, but no text."""
 
     def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
-        if not isinstance(owner[key], dict | None):
+        value = owner[key]
+        numbers = isinstance(value, list) and {int, orjson.Fragment}.issuperset(map(type, value))
+        if not numbers and not (isinstance(value, str) and is_base64(value)):
             found.anything(owner, key, origin)
 
     def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
-        yield from ()
+        yield path, "numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,98 +236,8 @@ def _spell(tokens: Any) -> str | None:
     return "\n".join("".join(rank) for rank in ranks)
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
-    """An object by its fields; fields that have no rule are read whole."""
-
-    rules: Mapping[str, Rule]
-    origin: Origin | None = None
-    roles: Mapping[str, Origin] | None = None
-    """Whose text it is, by the field `role`."""
-    strict: bool = False
-    """Refuse keys that differ from a known one only in case."""
-
-    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
-        value = owner[key]
-        if isinstance(value, dict):
-            self.read_object(found, value, origin)
-        elif value is not None:
-            found.anything(owner, key, self.origin or origin)
-
-    def read_object(self, found: Found, value: dict[str, Any], origin: Origin) -> None:
-        """Read an object that has no owner."""
-        origin = self.origin or origin
-        if self.roles is not None:
-            role = value.get("role")
-            origin = self.roles.get(role, origin) if isinstance(role, str) else origin
-        unknown = []
-        for name in value:
-            rule = self.rules.get(name)
-            if rule is not None:
-                rule.read(found, value, name, origin)
-            else:
-                unknown.append(name)
-        if unknown:
-            if self.strict and any(name.casefold() in self.rules for name in unknown):
-                raise AmbiguousKey
-            found.rest(value, unknown, origin)
-
-    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
-        for name, rule in self.rules.items():
-            yield from rule.fields((*path, name))
-        yield (*path, "*"), "text, with its key"
-
-
-@dataclass(frozen=True, slots=True)
-class Each:
-    """A list of one thing; a single one in its place is read the same way."""
-
-    rule: Rule
-
-    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
-        value = owner[key]
-        if isinstance(value, list):
-            for position in range(len(value)):
-                self.rule.read(found, value, position, origin)
-        elif value is not None:
-            self.rule.read(found, owner, key, origin)
-
-    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
-        yield from self.rule.fields((*path, "[]"))
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A string, or an object whose `type` says how it is read; unknown types are recorded."""
-
-    types: Mapping[str, Object]
-    default: str = ""
-    """The type of an object that names none."""
-
-    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
-        value = owner[key]
-        if not isinstance(value, dict):
-            if value is not None:
-                found.anything(owner, key, origin)
-            return
-        kind = value.get("type", self.default)
-        part = self.types.get(kind) if isinstance(kind, str) else None
-        if part is not None:
-            part.read_object(found, value, origin)
-        else:
-            found.unscanned["unknown"] += 1
-            found.anything(owner, key, origin)
-
-    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
-        yield path, "text"
-        for kind, part in self.types.items():
-            step = f"type={kind}"
-            if path.count(step) < 1 and sum(each.startswith("type=") for each in path) < 2:
-                yield from part.fields((*path, step))
-        yield (*path, "type=*"), "text; recorded as unscanned (unknown)"
-
-
 def is_base64(value: str) -> bool:
+    """Tell whether a string is base64 and nothing else."""
     return value.isascii() and not value.encode().translate(None, _BASE64)
 
 

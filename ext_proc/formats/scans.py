@@ -10,10 +10,12 @@ from typing import Generic, TypeVar
 
 from crds.plan import Origin
 from ext_proc.call import FieldScan, OpenField, Text
+from ext_proc.formats.codec import BrokenStreamError
 from ext_proc.formats.inner import Reader, Writer
 
 Key = TypeVar("Key", bound=Hashable)
 _REMEMBERED = 256
+_MOST_OPEN = 4096
 
 
 class Piecewise:
@@ -56,6 +58,8 @@ class Scans(Generic[Key]):
         """Take the next piece of a text; return what may go on."""
         pieces = self._pieces.get(key)
         if pieces is None:
+            if len(self._pieces) >= _MOST_OPEN:
+                raise BrokenStreamError("The provider's stream has too many fields.")
             pieces = self._pieces[key] = Piecewise(self._open(origin), is_json=is_json)
         released = pieces.push(text)
         if pieces.blocked:

@@ -11,13 +11,13 @@ MAX_EVENT = 8 * 1024 * 1024
 COMMENT = b":\n\n"
 
 
-class EventTooLarge(ValueError):
+class EventTooLargeError(ValueError):
     """One event is larger than MAX_EVENT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its bytes with `\\n` line ends and the blank line, its name and its data."""
+    r"""One event: its bytes with `\n` line ends and the blank line, its name and its data."""
 
     raw: bytes
     name: str
@@ -41,7 +41,7 @@ class Events:
         last = self._buffer.rfind(b"\n\n", seen)
         if last < 0:
             if len(self._buffer) > MAX_EVENT:
-                raise EventTooLarge
+                raise EventTooLargeError
             return []
         complete = self._begin(bytes(self._buffer[: last + 2]))
         del self._buffer[: last + 2]

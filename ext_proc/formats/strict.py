@@ -16,25 +16,25 @@ _MAX_NUMBER = 128
 _EXACT_DIGITS = 18
 
 
-class InvalidJson(ValueError):
+class InvalidJsonError(ValueError):
     """The bytes are refused; the message never holds any of them."""
 
 
 def loads(body: bytes) -> dict[str, Any]:
-    """Decode an object, or raise `InvalidJson`."""
+    """Decode an object, or raise `InvalidJsonError`."""
     try:
         text = body.decode()
         if b"\\ud" in body or b"\\uD" in body:
             orjson.loads(body)  # refuses lone surrogates
         document = _DECODER.decode(text)
-    except InvalidJson:
+    except InvalidJsonError:
         raise
     except (ValueError, RecursionError):
-        raise InvalidJson("The body is not valid JSON in UTF-8.") from None
+        raise InvalidJsonError("The body is not valid JSON in UTF-8.") from None
     if not isinstance(document, dict):
-        raise InvalidJson("The body must be a JSON object.")
+        raise InvalidJsonError("The body must be a JSON object.")
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(document) > MAX_DEPTH:
-        raise InvalidJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        raise InvalidJsonError(f"The body is nested deeper than {MAX_DEPTH} levels.")
     return document
 
 
@@ -62,8 +62,6 @@ def is_json(text: str) -> bool:
     return True
 
 
-
-
 def _depth(document: Any) -> int:
     """Count levels of containers, one level at a time."""
     depth = 0
@@ -84,7 +82,7 @@ def _children(node: Any) -> list[Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise InvalidJson("The body has an object in which a key stands twice.")
+        raise InvalidJsonError("The body has an object in which a key stands twice.")
     return document
 
 
@@ -106,20 +104,20 @@ def _integer(literal: str) -> Any:
     if len(literal) <= _EXACT_DIGITS and literal != "-0":
         return int(literal)
     if len(literal) > _MAX_NUMBER:
-        raise InvalidJson("The body has a number that is too long.")
+        raise InvalidJsonError("The body has a number that is too long.")
     return orjson.Fragment(literal)
 
 
 def _float(literal: str) -> Any:
     if len(literal) > _MAX_NUMBER:
-        raise InvalidJson("The body has a number that is too long.")
+        raise InvalidJsonError("The body has a number that is too long.")
     if float(literal) in _INFINITE:
-        raise InvalidJson("The body has a number that is too large.")
+        raise InvalidJsonError("The body has a number that is too large.")
     return orjson.Fragment(literal)
 
 
 def _constant(_: str) -> NoReturn:
-    raise InvalidJson("The body has NaN or Infinity, which JSON does not know.")
+    raise InvalidJsonError("The body has NaN or Infinity, which JSON does not know.")
 
 
 _INFINITE = (float("inf"), float("-inf"))

@@ -55,7 +55,7 @@ FORWARDED_HEADERS: Mapping[Format, frozenset[str]] = MappingProxyType(
         "AnthropicMessages": _COMMON | {"anthropic-version", "anthropic-beta"},
     }
 )
-"""The client's headers that go to the provider: none that is free text, none that names an account."""
+"""The client's headers that go to the provider: no free text, and none that names an account."""
 
 
 def find(method: str, path: str) -> Endpoint | Reject:

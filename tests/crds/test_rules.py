@@ -8,6 +8,8 @@ from typing import Any
 import cel
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crds.explain import explain, models_in
@@ -105,3 +107,84 @@ def test_defaults_of_models_and_schema_agree() -> None:
             from_model = model.model_validate(document).model_dump(by_alias=True, mode="json")
             whole = defaulted(schema, document)
             assert model.model_validate(whole).model_dump(by_alias=True, mode="json") == from_model
+
+
+def choice(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+guards = st.fixed_dictionaries(
+    {
+        "name": choice("a"),
+        "type": choice("PII", "Secrets", "PromptInjection", "Keywords"),
+        "action": choice("Block", "Redact", "Audit"),
+    },
+    optional={
+        "entities": choice([], ["Email"]),
+        "words": choice([], ["x"]),
+        "configMapRef": choice({"name": "c", "key": "k"}),
+        "threshold": choice("0.5", "1.0"),
+    },
+)
+sides = st.fixed_dictionaries({}, optional={"guards": st.lists(guards, max_size=1)})
+policies = st.fixed_dictionaries(
+    {
+        "targetRefs": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "group": choice("dragoman.dev", "gateway.networking.k8s.io"),
+                    "kind": choice("AIRoute", "Gateway"),
+                    "name": choice("r"),
+                }
+            ),
+            min_size=1,
+            max_size=2,
+        )
+    },
+    optional={"request": sides, "response": sides},
+)
+durations = choice("0s", "1s", "1000ms", "1m", "59s1000ms", "1h0m0s", "61m")
+rules = st.fixed_dictionaries(
+    {
+        "name": choice("a"),
+        "backendRefs": st.lists(
+            st.fixed_dictionaries({"name": choice("b")}, optional={"weight": choice(0, 1)}),
+            min_size=1,
+            max_size=3,
+        ),
+    },
+    optional={
+        "timeouts": st.fixed_dictionaries(
+            {},
+            optional=dict.fromkeys(("request", "attempt", "firstByte", "streamIdle"), durations),
+        ),
+        "matches": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "model": choice({"value": "m"}),
+                    "headers": choice([], [{"name": "x-dragoman-a", "value": "b"}]),
+                },
+            ),
+            max_size=2,
+        ),
+    },
+)
+
+
+def assert_twins_agree(kind: str, document: dict[str, Any]) -> None:
+    """Rules of inner parts hide those of outer ones in Python, so then only the former compare."""
+    by_cel = cel_failures(SCHEMAS[kind], defaulted(SCHEMAS[kind], document))
+    by_python = python_failures(MODELS[kind], document)
+    assert bool(by_cel) == bool(by_python), (by_cel, by_python)
+    assert set(by_python) <= set(by_cel)
+
+
+@given(policies)
+def test_twins_agree_on_any_policy(document) -> None:
+    assert_twins_agree("AIPolicy", document)
+
+
+@given(rules)
+def test_twins_agree_on_any_rule(rule) -> None:
+    assert_twins_agree("AIRoute", {"parentRefs": [{"name": "g"}], "rules": [rule]})

@@ -24,7 +24,7 @@ from envoy_data_plane.envoy.service.ext_proc.v3 import (
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Struct
 
-KEPT = {"content-type", "content-length", "x-request-id", "host", "user-agent"}
+KEPT = {"x-forwarded-proto", "content-type", "content-length", "x-request-id", "host", "user-agent"}
 
 
 def _set(name, value):

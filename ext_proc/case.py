@@ -1,0 +1,91 @@
+"""The case of one exchange: its facts, the ways to answer, and what must be given back at its end.
+
+Both halves of an exchange work on it: the request's in `exchange`, the response's in `reception`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from crds.plan import TargetPlan
+from ext_proc import account
+from ext_proc.account import End, Facts
+from ext_proc.call import Reject
+from ext_proc.events import Answer
+from ext_proc.formats import table
+from ext_proc.formats.dialect import Dialect
+from ext_proc.machine import Outcome, Pending, Replies, Step, World
+from ext_proc.plans import Host
+
+LARGE_BYTES = 32 * 1024
+"""Bodies beyond it are judged on another thread, so that small ones do not queue behind them."""
+JSON_TYPE = ("content-type", "application/json")
+
+T = TypeVar("T")
+
+
+class Case:
+    """One exchange."""
+
+    def __init__(self, host: Host, world: World) -> None:
+        self.world = world
+        self.facts = Facts(host=host, asked_at=world.now(), started_s=world.clock())
+        self.dialect: Dialect = table.DIALECTS["OpenAIChat"]
+        """In whose words errors are written."""
+        self.over = False
+        """The last answer is given."""
+        self._slot: str | None = None
+
+    def refuse(self, reject: Reject) -> Replies:
+        """Answer with an error in the caller's own format."""
+        self.facts.error = reject.code
+        body = self.dialect.error(reject, self.facts.request_id)
+        return self.answer(reject.status, body, reject.headers, reject.code)
+
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: tuple[tuple[str, str], ...] = (),
+        details: str = "",
+    ) -> Replies:
+        """Answer in place of the provider."""
+        self.facts.status = status
+        self.over = True
+        return (Answer(status, body, (JSON_TYPE, *headers), details),)
+
+    def apart(self, size: int, work: Callable[[], T], then: Callable[[T], Replies]) -> Outcome:
+        """Do the work here, or hand it over if it is long."""
+        if size <= LARGE_BYTES:
+            return then(work())
+
+        def resume() -> Step:
+            return partial(self.timed, partial(then, self.timed(work)))
+
+        return Pending(resume)
+
+    def timed(self, step: Callable[[], T]) -> T:
+        """Count the time of a step as the guard's own."""
+        began = self.world.clock()
+        try:
+            return step()
+        finally:
+            self.facts.overhead_s += self.world.clock() - began
+
+    def occupy(self, target: TargetPlan) -> None:
+        """Count this request at the AIBackend that has it now, and at no other."""
+        self._vacate()
+        self._slot = target.backend
+        self.world.slots.take(target.backend)
+        self.facts.target = target
+
+    def close(self, end: End) -> None:
+        """Give back what was taken, and report."""
+        self._vacate()
+        closed: End = "complete" if self.over else end
+        self.world.report(account.settle(self.facts, self.world.clock(), closed))
+
+    def _vacate(self) -> None:
+        if self._slot is not None:
+            self.world.slots.give_back(self._slot)
+            self._slot = None

@@ -1,0 +1,146 @@
+"""The response half of an exchange: who answered, whether it may pass, and how it is read."""
+
+from functools import partial
+
+from crds.plan import TARGET_HEADER, TargetPlan
+from ext_proc import account, response, tokens
+from ext_proc.call import Call, Reject
+from ext_proc.case import Case
+from ext_proc.events import Continue, ResponseBody, ResponseHeaders, Start, Stream
+from ext_proc.machine import Outcome, Replies
+from ext_proc.matching import Match
+from ext_proc.response import Passed, Reader, Result, Streamed, Whole
+
+ATTEMPTS_HEADER = "x-envoy-attempt-count"
+_ADVICE = ("retry-after",)
+"""Headers of a provider's error that help the caller."""
+
+
+class Reception:
+    """One response."""
+
+    def __init__(self, case: Case, call: Call, match: Match) -> None:
+        self._case = case
+        self._call = call
+        self._targets = match.rule.plan.targets
+        self._levels = (*case.facts.host.levels, match.route.level, match.rule.level)
+        self._advice: tuple[tuple[str, str], ...] = ()
+        self._reader: Reader = Passed()
+
+    @property
+    def result(self) -> Result:
+        """What is known of the response so far."""
+        return self._reader.result
+
+    def on_headers(self, event: ResponseHeaders) -> Outcome:
+        """Decide by the headers; they go on now, or when the body was judged."""
+        case, headers = self._case, event.headers
+        case.facts.status = status = _number(headers.get(":status"))
+        case.facts.attempts = _number(headers.get(ATTEMPTS_HEADER))
+        target = self._answering(headers.get(TARGET_HEADER))
+        if target is None:
+            return case.refuse(response.local(status))
+        case.occupy(target)
+        guarded = any(level.response for level in self._levels)
+        if reject := response.refusal(status, headers, guarded=guarded):
+            return case.refuse(reject)
+        case.facts.served = status < 300
+        self._advice = tuple((name, headers[name]) for name in _ADVICE if name in headers)
+        self._reader = self._choose(status, response.media_type(headers))
+        if event.end:
+            return self._empty()
+        return () if isinstance(self._reader, Whole) else (self._start(),)
+
+    def on_body(self, event: ResponseBody) -> Outcome:
+        """Take the next piece; pieces in and pieces out need not match."""
+        match self._reader:
+            case Streamed() as reader:
+                feed = partial(reader.feed, event.body, end=event.end)
+                return self._case.apart(len(event.body), feed, self._fed)
+            case Whole() as reader:
+                if not reader.add(event.body):
+                    return self._case.refuse(response.TOO_LARGE)
+                return self._judged(reader, ()) if event.end else ()
+            case Passed():
+                self._case.over = event.end
+                return (Stream(event.body, event.end),)
+
+    def on_trailers(self) -> Outcome:
+        """The body is complete, and trailers end the stream in its place."""
+        match self._reader:
+            case Streamed() as reader:
+                (rest, _) = reader.feed(b"", end=True)
+                self._fed((rest, True))
+                if reader.result.reject is not None:
+                    return (Stream(rest, end=True),)
+                return (Stream(rest, end=False), Continue())
+            case Whole() as reader:
+                return self._judged(reader, (Continue(),))
+            case Passed():
+                self._case.over = True
+                return (Continue(),)
+
+    def _answering(self, cluster: str | None) -> TargetPlan | None:
+        return next((target for target in self._targets if target.cluster == cluster), None)
+
+    def _choose(self, status: int, media_type: str) -> Reader:
+        dialect = self._case.dialect
+        if status >= 300 or media_type == response.JSON:
+            return Whole(dialect, self._levels, status, self._count)
+        if media_type == response.EVENTS:
+            request_id = self._case.facts.request_id
+            return Streamed(dialect, self._call, self._levels, self._count, request_id)
+        return Passed()
+
+    def _empty(self) -> Outcome:
+        """There is no body: an error gets one of ours."""
+        if isinstance(self._reader, Whole) and not self._case.facts.served:
+            return self._judged(self._reader, ())
+        self._case.over = True
+        return (self._start(),)
+
+    def _fed(self, fed: tuple[bytes, bool]) -> Replies:
+        released, end = fed
+        facts = self._case.facts
+        if released and facts.first_token_s is None:
+            facts.first_token_s = self._case.world.clock() - facts.started_s
+        if end:
+            reject = self._reader.result.reject
+            facts.error = reject.code if reject is not None else None
+            self._case.over = True
+        return (Stream(released, end),) if released or end else ()
+
+    def _judged(self, reader: Whole, trailers: Replies) -> Outcome:
+        """Release a whole body; trailers end it in the place of its own end."""
+        release = partial(self._release, trailers=trailers)
+        return self._case.apart(reader.size, reader.judge, release)
+
+    def _release(self, judged: bytes | Reject, trailers: Replies) -> Replies:
+        case = self._case
+        if isinstance(judged, Reject):
+            return case.refuse(judged)
+        if not case.facts.served:
+            case.facts.error = "provider_error"
+            return case.answer(case.facts.status, judged, self._advice, "provider_error")
+        case.over = True
+        return (self._start(), Stream(judged, end=not trailers), *trailers)
+
+    def _start(self) -> Start:
+        """Let the response's headers go, with who served and what it cost."""
+        target = self._case.facts.target
+        model = (target.model if target else None) or self._call.model
+        cost = account.stated_cost(self._case.facts, self.result)
+        served = {
+            "x-dragoman-backend": target.backend if target else "",
+            "x-dragoman-model": model if model.isascii() else "",
+            "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
+        }
+        headers = tuple((name, value) for name, value in served.items() if value)
+        return Start(headers, (TARGET_HEADER, ATTEMPTS_HEADER))
+
+    def _count(self, text: str) -> int:
+        return tokens.count((text,), self._call.model)
+
+
+def _number(value: str | None) -> int:
+    return int(value) if value is not None and value.isdigit() else 0

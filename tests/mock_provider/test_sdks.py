@@ -1,0 +1,236 @@
+"""The official SDKs take the mock for the provider."""
+
+import json
+
+import anthropic
+import openai
+import pytest
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "unit": {"enum": ["C", "F"]},
+        "days": {"type": "integer"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+}
+OPENAI_TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}
+ANTHROPIC_TOOL = {"name": "weather", "input_schema": PARAMETERS}
+EXAMPLE = {"city": "example", "unit": "C", "days": 1, "tags": ["example"]}
+
+
+def user(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+@pytest.fixture
+async def oai(mock):
+    async with openai.AsyncOpenAI(
+        base_url=f"{mock.url}/v1", api_key="sk-test", max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def claude(mock):
+    async with anthropic.AsyncAnthropic(
+        base_url=mock.url, api_key="sk-test", max_retries=0
+    ) as client:
+        yield client
+
+
+async def test_chat_echoes_and_counts_words(oai) -> None:
+    answer = await oai.chat.completions.create(
+        model="echo",
+        messages=[{"role": "system", "content": "be brief"}, *user("one  two\nthree ")],
+        n=2,
+    )
+    assert [c.message.content for c in answer.choices] == ["one  two\nthree "] * 2
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model == "echo"
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (5, 6)
+    assert answer.usage.prompt_tokens_details.cached_tokens == 2
+
+
+async def test_other_models_say_their_name_and_reasoning_models_think(oai) -> None:
+    plain = await oai.chat.completions.create(model="gpt-4o", messages=user("hello"))
+    assert "answering as gpt-4o" in plain.choices[0].message.content
+    assert not hasattr(plain.choices[0].message, "reasoning_content")
+    thinking = await oai.chat.completions.create(model="reason-1", messages=user("hello"))
+    assert thinking.choices[0].message.reasoning_content
+    assert thinking.usage.completion_tokens_details.reasoning_tokens > 0
+
+
+@pytest.mark.parametrize("usage", [False, True])
+async def test_chat_streams(oai, usage: bool) -> None:
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+    stream = await oai.chat.completions.create(
+        model="reason-echo", messages=user("one two three"), n=2, stream=True, **options
+    )
+    chunks = [chunk async for chunk in stream]
+    for index in (0, 1):
+        deltas = [c.choices[0].delta for c in chunks if c.choices and c.choices[0].index == index]
+        assert deltas[0].role == "assistant"
+        assert "".join(d.content or "" for d in deltas) == "one two three"
+        assert "".join(getattr(d, "reasoning_content", "") for d in deltas) == "one two three"
+    assert [c.usage.completion_tokens for c in chunks if c.usage] == ([12] if usage else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "choice", "called"),
+    [
+        ("use the tool", "auto", True),
+        ("hello", "auto", False),
+        ("hello", "required", True),
+        ("use the tool", "none", False),
+        ("hello", {"type": "function", "function": {"name": "weather"}}, True),
+    ],
+)
+async def test_chat_calls_tools(oai, text: str, choice, called: bool) -> None:
+    ask = {"model": "gpt-4o", "messages": user(text), "tools": [OPENAI_TOOL], "tool_choice": choice}
+    message = (await oai.chat.completions.create(**ask)).choices[0].message
+    stream = await oai.chat.completions.create(**ask, stream=True)
+    deltas = [c.choices[0].delta async for c in stream]
+    calls = [call for d in deltas for call in d.tool_calls or []]
+    assert bool(message.tool_calls) == bool(calls) == called
+    assert (message.content is None) == called
+    if called:
+        assert message.tool_calls[0].function.name == calls[0].function.name == "weather"
+        assert json.loads(message.tool_calls[0].function.arguments) == EXAMPLE
+        assert json.loads("".join(c.function.arguments for c in calls)) == EXAMPLE
+        assert len(calls) > 2
+
+
+async def test_a_tool_result_is_answered_with_text(oai) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        *user("use the tool"),
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "sunny"},
+    ]
+    answer = await oai.chat.completions.create(
+        model="gpt-4o", messages=messages, tools=[OPENAI_TOOL]
+    )
+    assert "sunny" in answer.choices[0].message.content
+
+
+async def test_embeddings(oai) -> None:
+    first = await oai.embeddings.create(model="e", input=["a", "b c"])
+    assert [len(row.embedding) for row in first.data] == [256, 256]
+    assert first.data[0].embedding != first.data[1].embedding
+    assert first.usage.prompt_tokens == 3
+    floats = await oai.embeddings.create(model="e", input="a", encoding_format="float")
+    assert floats.data[0].embedding == pytest.approx(first.data[0].embedding, abs=1e-6)
+    for tokens, rows in (([1, 2, 3], 1), ([[1, 2], [3]], 2)):
+        answer = await oai.embeddings.create(model="e", input=tokens, dimensions=8)
+        assert [len(row.embedding) for row in answer.data] == [8] * rows
+        assert answer.usage.prompt_tokens == 3
+
+
+async def test_models_in_both_shapes(oai, claude) -> None:
+    assert "echo" in [m.id async for m in oai.models.list()]
+    assert (await oai.models.retrieve("gpt-4o")).id == "gpt-4o"
+    with pytest.raises(openai.NotFoundError):
+        await oai.models.retrieve("nobody")
+    listed = [m async for m in claude.models.list()]
+    assert listed[0].type == "model"
+    assert (await claude.models.retrieve(listed[0].id)).display_name
+
+
+async def test_messages_think_speak_and_count(claude) -> None:
+    message = await claude.messages.create(
+        model="reason-echo", max_tokens=9, system="be very brief", messages=user("one two")
+    )
+    assert [b.type for b in message.content] == ["thinking", "text"]
+    assert (message.content[0].thinking, message.content[1].text) == ("one two", "one two")
+    assert message.stop_reason == "end_turn"
+    assert (
+        message.usage.input_tokens,
+        message.usage.cache_read_input_tokens,
+        message.usage.output_tokens,
+    ) == (3, 2, 4)
+
+
+async def test_messages_stream(claude) -> None:
+    kinds = []
+    async with claude.messages.stream(
+        model="reason-echo", max_tokens=9, messages=user("one two")
+    ) as stream:
+        async for event in stream:
+            kinds.append(event.type)
+        final = await stream.get_final_message()
+    assert (final.content[0].thinking, final.content[1].text) == ("one two", "one two")
+    assert final.content[0].signature
+    assert final.usage.output_tokens == 4
+    assert {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    } <= set(kinds)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"type": "any"}, {"type": "tool", "name": "weather"}, {"type": "auto"}]
+)
+async def test_messages_call_tools(claude, choice) -> None:
+    text = "use the tool" if choice["type"] == "auto" else "hello"
+    ask = {
+        "model": "claude-x",
+        "max_tokens": 9,
+        "messages": user(text),
+        "tools": [ANTHROPIC_TOOL],
+        "tool_choice": choice,
+    }
+    message = await claude.messages.create(**ask)
+    async with claude.messages.stream(**ask) as stream:
+        streamed = await stream.get_final_message()
+    for one in (message, streamed):
+        assert one.stop_reason == "tool_use"
+        assert [(b.type, b.name, b.input) for b in one.content] == [
+            ("tool_use", "weather", EXAMPLE)
+        ]
+    result = {"type": "tool_result", "tool_use_id": message.content[0].id, "content": "sunny"}
+    turns = [
+        *user(text),
+        {"role": "assistant", "content": message.content},
+        {"role": "user", "content": [result]},
+    ]
+    after = await claude.messages.create(
+        **{**ask, "messages": turns, "tool_choice": {"type": "auto"}}
+    )
+    assert "sunny" in after.content[0].text
+
+
+async def test_echo_fills_tool_arguments_with_the_users_text(oai) -> None:
+    answer = await oai.chat.completions.create(
+        model="echo", messages=user("hello"), tools=[OPENAI_TOOL], tool_choice="required"
+    )
+    assert json.loads(answer.choices[0].message.tool_calls[0].function.arguments)["city"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("status", "openai_error", "anthropic_error"),
+    [
+        (401, openai.AuthenticationError, anthropic.AuthenticationError),
+        (429, openai.RateLimitError, anthropic.RateLimitError),
+        (500, openai.InternalServerError, anthropic.InternalServerError),
+        (529, openai.InternalServerError, anthropic.InternalServerError),
+    ],
+)
+async def test_errors_are_in_the_providers_shape(
+    oai, claude, status: int, openai_error, anthropic_error
+) -> None:
+    with pytest.raises(openai_error) as refused:
+        await oai.chat.completions.create(model=f"fault-status-{status}", messages=user("x"))
+    assert refused.value.body["message"]
+    with pytest.raises(anthropic_error) as denied:
+        await claude.messages.create(
+            model=f"fault-status-{status}", max_tokens=9, messages=user("x")
+        )
+    assert denied.value.body["type"] == "error"
+    for error in (refused, denied):
+        assert ("sk-test" in str(error.value)) == (status == 401)
