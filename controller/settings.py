@@ -37,6 +37,8 @@ class Settings:
     build: BuildSettings
     environ: dict[str, str]
     """What `$(NAME)` in a Secret may stand for; handed over a pipe, never the process environment."""
+    drain_s: float = 10.0
+    """How long what is gone from the configuration serves requests that are on their way."""
 
     @property
     def ads_socket(self) -> Path:

@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def _status(status: Status) -> dict[str, Any]:
-    """A status as the API server would show it, and the lines that are printed."""
+    """A status as the API server would show it, and the lines that are printed, without place."""
     shown: dict[str, Any] = {
         "observedGeneration": status.observed_generation,
         "conditions": [_condition(each) for each in status.conditions],
@@ -76,7 +76,7 @@ def _status(status: Status) -> dict[str, Any]:
         if parts := getattr(status, name):
             shown[name] = [_part(part) for part in parts]
     if status.problems:
-        shown["problems"] = [str(line) for line in status.problems]
+        shown["problems"] = [str(replace(line, origin="")) for line in status.problems]
     return shown
 
 

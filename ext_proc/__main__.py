@@ -13,19 +13,21 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from crds.plan import FILTER_HEADER, PLAN_HEADER, TARGET_HEADER
-from ext_proc import ads, metrics, server, settings, tokens
+from ext_proc import ads, metrics, prices, server, settings, tokens
 from ext_proc.exchange import Exchange
 from ext_proc.machine import World
 from ext_proc.metrics import Metrics
 from ext_proc.plans import Plans
 from ext_proc.record import Record, Writer
-from ext_proc.server import Open, Refused, Server
+from ext_proc.server import Open, RefusedError, Server
 from ext_proc.settings import Settings
 from ext_proc.targets import Slots
 from ext_proc.translate import Translation
@@ -42,7 +44,7 @@ def opener(plans: Plans, world: World) -> Open:
     async def guard(metadata: Mapping[str, str]) -> Exchange:
         found = await plans.host(metadata.get(PLAN_HEADER, ""), PATIENCE_S)
         if found is None:
-            raise Refused("the plan is not known")
+            raise RefusedError("the plan is not known")
         return Exchange(*found, world)
 
     async def open_exchange(metadata: Mapping[str, str]) -> server.Exchange:
@@ -52,7 +54,7 @@ def opener(plans: Plans, world: World) -> Open:
             case "translate":
                 return Translation(metadata.get(TARGET_HEADER, ""))
             case _:
-                raise Refused("the filter is not known")
+                raise RefusedError("the filter is not known")
 
     return open_exchange
 
@@ -70,13 +72,14 @@ async def run(chosen: Settings) -> None:
         if not records.write(record):
             counted.records_lost.inc()
 
-    # Bodies and plans have threads of their own: a word list that compiles must not delay a request.
+    # Bodies and plans have threads of their own: compiling a word list must not delay a request.
     with ThreadPoolExecutor(chosen.threads) as bodies, ThreadPoolExecutor(1) as compiler:
         plans = Plans(compiler)
 
         def applied(accepted: bool) -> None:  # noqa: FBT001 - the one thing to say
             counted.plan_updates.labels("ack" if accepted else "nack").inc()
             counted.plans.set(len(plans.snapshot.versions))
+            counted.ready.set(plans.snapshot.complete)
 
         world = World(
             slots=Slots(),
@@ -92,11 +95,14 @@ async def run(chosen: Settings) -> None:
         following = asyncio.create_task(
             ads.follow(chosen.ads, f"ext_proc/{os.getpid()}", plans, applied)
         )
+        ending = asyncio.create_task(stopped.wait())
         logger.info("serving")
-        await stopped.wait()
+        await asyncio.wait((following, ending), return_when=asyncio.FIRST_COMPLETED)
         await serving.stop(chosen.drain_s)
+        ending.cancel()
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await following  # a failure of it is one of the process
         shown.close()
     records.close()
 
@@ -110,6 +116,8 @@ def main() -> None:
     for path in (chosen.listen, chosen.metrics):
         Path(path).unlink(missing_ok=True)
     tokens.load()
+    prices.load()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
     gc.collect()
     gc.freeze()
     uvloop.run(run(chosen))

@@ -65,6 +65,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         attempts=facts.attempts,
         plan=_versions(facts),
         usage=usage,
+        usage_invalid=facts.result.usage_invalid,
         cost=_cost(facts, usage) if usage is not None else None,
         verdicts=(*facts.admission.verdicts, *facts.result.verdicts),
         unscanned=dict(call.unscanned) if call else {},

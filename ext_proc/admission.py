@@ -40,6 +40,8 @@ class Admission:
     call: Call | None = None
     match: Match | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    body: bytes = b""
+    """What the targets are sent."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
 
@@ -73,7 +75,16 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
         return reject
     admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
     pipeline.finish(inspection)
+    admission.body = _encode(asked.dialect, call, match)
     return None
+
+
+def _encode(dialect: Dialect, call: Call, match: Match) -> bytes:
+    """Write the body for all targets: they ask for one model, unless translate tells them apart."""
+    rule = match.rule.plan
+    if rule.targets and not rule.translate:
+        call.rename_model(rule.targets[0].model or call.model)
+    return dialect.encode_request(call, call.stream)
 
 
 def _inspect(inspection: Inspection, levels: Iterable[Level]) -> Reject | None:

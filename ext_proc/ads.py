@@ -13,7 +13,7 @@ from grpc import aio
 
 from crds.plan import TYPE_URL
 from ext_proc import discovery_pb2 as pb
-from ext_proc.plans import Plans, Update
+from ext_proc.plans import Plans, UnusablePlanError, Update
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +32,15 @@ Stream = aio.StreamStreamCall[pb.DeltaDiscoveryRequest, pb.DeltaDiscoveryRespons
 async def follow(
     address: str, node: str, plans: Plans, applied: Callable[[bool], None], retry_s: float = RETRY_S
 ) -> None:
-    """Keep the plans as the controller says, until cancelled; `applied` hears of each ACK and NACK."""
+    """Keep the plans as the controller says, for ever; `applied` hears of each ACK and NACK."""
     while True:
         try:
             async with aio.insecure_channel(address, options=_OPTIONS) as channel:
                 await _converse(_open(channel), node, plans, applied)
         except aio.AioRpcError as error:
             logger.info("no plans from the controller: %s", error.code().name)
+        except asyncio.InvalidStateError:
+            logger.info("the controller ended the stream under an answer")
         await asyncio.sleep(retry_s)
 
 
@@ -79,11 +81,7 @@ async def _apply(response: pb.DeltaDiscoveryResponse, plans: Plans) -> pb.Status
     )
     try:
         await plans.apply(update)
-    except Exception as error:  # noqa: BLE001 - whatever a plan breaks, the last good ones must stay in force
-        logger.warning("plans refused: %s", type(error).__name__)
-        # Names only: the text of an exception may quote a word list.
-        names = ", ".join(sorted(update.plans)[:5])
-        return pb.Status(
-            code=_INVALID_ARGUMENT, message=f"{type(error).__name__} in one of: {names}"
-        )
+    except UnusablePlanError as error:
+        logger.warning("plan refused: %s", error)
+        return pb.Status(code=_INVALID_ARGUMENT, message=f"{error} cannot be used")
     return None

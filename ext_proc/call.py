@@ -28,7 +28,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Text:
-    """One piece of text in a body: whose it is, what it says, and how to put another in its place."""
+    """One piece of text in a body: whose it is, what it says, how to put another in its place."""
 
     origin: Origin
     value: str
@@ -47,7 +47,7 @@ class Body(Protocol):
 
     texts: list[Text]
     unscanned: Counter[str]
-    """What no detector can read, by kind: image, audio, file, url, file_id, conversation, tokens, …"""
+    """What no detector can read, by kind: image, audio, file, url, file_id, conversation, …"""
 
     def encode(self) -> bytes:
         """The body's bytes: the original ones if nothing changed."""
@@ -68,6 +68,12 @@ class Call:
     unscanned: Counter[str]
     original: bytes
     edited: bool = False
+
+    def forget(self) -> None:
+        """Drop the body once it is sent, except what its response is read by: a stream may last."""
+        self.document = {key: self.document.get(key) for key in ("model", "response_format")}
+        self.texts = []
+        self.original = b""
 
     def rename_model(self, model: str) -> None:
         """Ask for another model."""
@@ -109,9 +115,13 @@ class FieldScan(Protocol):
 
     blocked: bool
 
-    def push(self, text: str) -> str: ...
+    def push(self, text: str) -> str:
+        """Take the next piece; return what may go on."""
+        ...
 
-    def finish(self) -> str: ...
+    def finish(self) -> str:
+        """The field is complete; return what was held back."""
+        ...
 
 
 OpenField = Callable[[Origin], FieldScan]

@@ -98,7 +98,7 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The response's headers may go on: their answer, perhaps held back until the body was judged."""
+    """The response's headers may go on: their answer, if need be once the body was judged."""
 
     set_headers: tuple[tuple[str, str], ...] = ()
     remove_headers: tuple[str, ...] = ()

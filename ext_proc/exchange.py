@@ -27,7 +27,6 @@ from ext_proc.events import (
     ResponseHeaders,
     ResponseTrailers,
 )
-from ext_proc.formats import table
 from ext_proc.machine import Outcome, OutOfOrderError, Replies, World
 from ext_proc.plans import Host, Snapshot
 from ext_proc.reception import Reception
@@ -119,8 +118,10 @@ class Exchange:
             return case.refuse(_OVERLOADED if weighty else _NO_BACKEND)
         case.occupy(order[0])
         self._reception = Reception(case, call, match)
-        forwarded = table.FORWARDED_HEADERS[case.dialect.name]
-        return (verdict.encode(case.dialect, call, match, order, self._headers, forwarded),)
+        passed = verdict.encode(call, admitted.body, match, order, self._headers)
+        admitted.body = b""
+        call.forget()
+        return (passed,)
 
     def _on_request_trailers(self, _: RequestTrailers) -> Outcome:
         return (Continue(),)

@@ -1,5 +1,7 @@
-"""Inspection of a streamed response, field by field: text is released as soon as no guard can want
-it back. One `Fields` lives as long as its response and knows what all its fields found.
+"""Inspection of a streamed response, field by field.
+
+Text is released as soon as no guard can want it back. One `Fields` lives as long as its response
+and knows what all its fields found.
 """
 
 from collections import Counter
@@ -27,7 +29,7 @@ class _Watch:
 
 
 class _Whole:
-    """A guard that can only judge a whole text: nothing of it is released before, if it may block."""
+    """A guard that judges a whole text: if it may block, nothing is released before."""
 
     def __init__(self, guard: Guard, detector: InjectionDetector) -> None:
         self.guard = guard

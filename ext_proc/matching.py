@@ -44,7 +44,8 @@ def find(
 
 def names(host: Host, model: str) -> bool:
     """Whether the plan itself names this model; other names are the caller's own words."""
-    return any(model in tier.exact for tier in host.plan.tiers)
+    listed = any(model == each.id for each in host.plan.models)
+    return listed or any(model in tier.exact for tier in host.plan.tiers)
 
 
 def _candidates(tiers: Iterable[MatchTier], model: str) -> Iterator[Candidate]:

@@ -1,8 +1,11 @@
-"""What ext_proc counts, under OpenTelemetry's GenAI names where they exist, and the small HTTP server
-that shows it on a Unix socket. Label values are names from plans and price lists, so they are bounded.
+"""What ext_proc counts, and the small HTTP server that shows it on a Unix socket.
+
+Names are OpenTelemetry's for GenAI where it has them. Label values are names from plans and price
+lists, so they are bounded.
 """
 
 import asyncio
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -25,77 +28,56 @@ _SERVED = (
     "backend",
     "route",
 )
+_SPENT = ("route", "backend", "model")
+_OUTCOME = ("gateway", "route", "rule", "backend", "format", "status", "error")
+_VERDICT = ("guard", "policy", "type", "action", "phase")
 
 
 class Metrics:
     """All metrics of one process."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        self.tokens = Histogram(
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self.tokens = histogram(
             "gen_ai_client_token_usage",
             "Tokens per request.",
             [*_SERVED, "gen_ai_token_type"],
             buckets=_TOKEN_BUCKETS,
-            registry=registry,
         )
-        self.duration = Histogram(
+        self.duration = histogram(
             "gen_ai_server_request_duration",
             "Seconds from a request's headers to the end of its response.",
             _SERVED,
             buckets=_DURATION_BUCKETS,
-            registry=registry,
         )
-        self.first_token = Histogram(
+        self.first_token = histogram(
             "gen_ai_server_time_to_first_token",
             "Seconds from a request's headers to the first piece of its stream.",
             _SERVED,
             buckets=_DURATION_BUCKETS,
-            registry=registry,
         )
-        self.cost = Counter(
-            "dragoman_cost_usd",
-            "US dollars spent.",
-            ["route", "backend", "model"],
-            registry=registry,
-        )
-        self.unpriced = Counter(
-            "dragoman_unpriced_requests",
-            "Requests that used tokens of a model without a price.",
-            ["route", "backend", "model"],
-            registry=registry,
-        )
-        self.requests = Counter(
-            "dragoman_requests",
-            "Requests by outcome.",
-            ["gateway", "route", "rule", "backend", "format", "status", "error"],
-            registry=registry,
-        )
-        self.verdicts = Counter(
-            "dragoman_guard_verdicts",
-            "What guards found.",
-            ["guard", "policy", "type", "action", "phase"],
-            registry=registry,
-        )
-        self.overhead = Histogram(
+        self.overhead = histogram(
             "dragoman_overhead_seconds",
             "Time a request spent in the guard itself.",
             buckets=_OVERHEAD_BUCKETS,
-            registry=registry,
         )
-        self.failed = Counter(
+        self.cost = counter("dragoman_cost_usd", "US dollars spent.", _SPENT)
+        self.unpriced = counter("dragoman_unpriced_requests", "Requests without a price.", _SPENT)
+        self.usage_invalid = counter("dragoman_usage_invalid", "Impossible usages.", ["backend"])
+        self.requests = counter("dragoman_requests", "Requests by outcome.", _OUTCOME)
+        self.verdicts = counter("dragoman_guard_verdicts", "What guards found.", _VERDICT)
+        self.failed = counter(
             "dragoman_exchanges_failed",
             "Streams ended with an error status, so that nothing uninspected passed.",
             ["filter", "reason"],
-            registry=registry,
         )
-        self.records_lost = Counter(
-            "dragoman_records_lost", "Records nobody read in time.", registry=registry
-        )
-        self.plans = Gauge("dragoman_plans", "Plans in force.", registry=registry)
-        self.plan_updates = Counter(
-            "dragoman_plan_updates", "Plan updates by result.", ["result"], registry=registry
-        )
+        self.records_lost = counter("dragoman_records_lost", "Records nobody read in time.")
+        self.plans = gauge("dragoman_plans", "Plans in force.")
+        self.ready = gauge("dragoman_ext_proc_ready", "Whether no plan is missing.")
+        self.plan_updates = counter("dragoman_plan_updates", "Plan updates.", ["result"])
 
     def observe(self, record: Record) -> None:
         """Count one request."""
@@ -123,6 +105,8 @@ class Metrics:
         self.duration.labels(*served).observe(record.duration_s)
         if record.first_token_s is not None:
             self.first_token.labels(*served).observe(record.first_token_s)
+        if record.usage_invalid:
+            self.usage_invalid.labels(backend).inc()
         if record.usage is not None:
             self.tokens.labels(*served, "input").observe(record.usage.input_tokens)
             self.tokens.labels(*served, "output").observe(record.usage.output_tokens)

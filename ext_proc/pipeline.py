@@ -31,7 +31,7 @@ class Content(NamedTuple):
     words: tuple[str, ...]
 
 
-Detectors = Mapping[Content, Detector]
+Detectors = dict[Content, Detector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,19 @@ def content(plan: GuardPlan) -> Content:
 
 
 def detectors(plans: Iterable[GuardPlan], known: Detectors) -> Detectors:
-    """Compile what is not known yet, and forget what is no longer named. Slow: not for the event loop."""
+    """Return the detectors of some guards; those not known yet are compiled, which is slow."""
     wanted = dict.fromkeys(map(content, plans))
-    return {each: known.get(each) or _DETECTORS[each.type](each) for each in wanted}
+    return {each: known.get(each) or _warm(_DETECTORS[each.type](each)) for each in wanted}
+
+
+def _warm(detector: Detector) -> Detector:
+    """Use a detector once: some read their tables only then, which no request should wait for."""
+    match detector:
+        case InjectionDetector():
+            detector.score("A first text.")
+        case _:
+            detector.find("A first text.")
+    return detector
 
 
 _DETECTORS: Mapping[GuardType, Callable[[Content], Detector]] = {
@@ -77,7 +87,7 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
     request = [Guard(plan, known[content(plan)]) for plan in guards.request]
     response = [Guard(plan, known[content(plan)]) for plan in guards.response]
     return Level(
-        request=(*[unscanned][: guards.block_unscanned], *map(_stage, request)),
+        request=(*((unscanned,) if guards.block_unscanned else ()), *map(_stage, request)),
         response=tuple(map(_stage, response)),
         response_guards=tuple(response),
         max_body_bytes=guards.max_body_bytes,

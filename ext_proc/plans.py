@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from crds import plan
 from crds.plan import GuardPlan, Guards, RoutePlan, RulePlan, VirtualHostPlan
@@ -17,6 +17,10 @@ from ext_proc import pipeline
 from ext_proc.pipeline import Detectors, Level
 
 _PLAN: TypeAdapter[VirtualHostPlan | RoutePlan] = TypeAdapter(plan.Plan)
+
+
+class UnusablePlanError(Exception):
+    """A plan that cannot be read or compiled; the text is its resource name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,14 @@ class Update:
 
 
 def compile_update(old: Snapshot, update: Update) -> Snapshot:
-    """Make the next snapshot. Slow: detectors are compiled here. Raises for a plan it cannot read."""
-    read = {name: _PLAN.validate_json(body) for name, (_, body) in update.plans.items()}
+    """Make the next snapshot, or raise UnusablePlanError. Slow: detectors are compiled here."""
+    read = {name: _read(name, body) for name, (_, body) in update.plans.items()}
     gone = {*update.removed, *read}
     hosts = {name: host for name, host in old.hosts.items() if name not in gone}
     routes = {name: route for name, route in old.routes.items() if f"route/{name}" not in gone}
-    guards = (*_kept_guards(hosts, routes), *(g for each in read.values() for g in _guards(each)))
-    detectors = pipeline.detectors(guards, old.detectors)
+    detectors = pipeline.detectors(_kept_guards(hosts, routes), old.detectors)
+    for name, each in read.items():
+        detectors |= _detectors(name, each, {**old.detectors, **detectors})
     for name, each in read.items():
         version = update.plans[name][0]
         match each:
@@ -93,6 +98,20 @@ def compile_update(old: Snapshot, update: Update) -> Snapshot:
     kept = {name: version for name, version in old.versions.items() if name not in gone}
     versions = {**kept, **{name: update.plans[name][0] for name in read}}
     return Snapshot(versions=versions, hosts=hosts, routes=routes, detectors=detectors)
+
+
+def _read(name: str, body: bytes) -> VirtualHostPlan | RoutePlan:
+    try:
+        return _PLAN.validate_json(body)
+    except ValidationError:
+        raise UnusablePlanError(name) from None
+
+
+def _detectors(name: str, each: VirtualHostPlan | RoutePlan, known: Detectors) -> Detectors:
+    try:
+        return pipeline.detectors(_guards(each), known)
+    except Exception as error:
+        raise UnusablePlanError(name) from error
 
 
 def _route(each: RoutePlan, version: str, detectors: Detectors) -> Route:

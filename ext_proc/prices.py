@@ -24,7 +24,7 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A price per million tokens, higher steps of it applying to whole requests with longer input."""
+    """A price per million tokens; its steps apply to whole requests with longer input."""
 
     base: Decimal
     steps: tuple[tuple[int, Decimal], ...] = ()
@@ -72,6 +72,11 @@ def find(target: TargetPlan, names: tuple[str, ...], now: datetime) -> Rates | N
         if (packaged := _packaged(target.provider, name)) is not None:
             return _packaged_rates(packaged.get_prices(now))
     return None
+
+
+def load() -> None:
+    """Read the packaged prices now, not under the first request."""
+    data_snapshot.get_snapshot()
 
 
 def known_as(provider: str, name: str) -> str | None:

@@ -44,6 +44,8 @@ class Record:
     plan: Mapping[str, str] = field(default_factory=dict)
     """The versions that judged, by resource name."""
     usage: Usage | None = None
+    usage_invalid: bool = False
+    """The provider stated a usage that cannot be, so ours was taken."""
     cost: Decimal | Literal["unpriced"] | None = None
     """None where nothing was used."""
     verdicts: tuple[Verdict, ...] = ()
@@ -98,7 +100,7 @@ def _guard(verdict: Verdict) -> dict[str, Any]:
 
 
 class Writer:
-    """Writes records to a stream from a thread of its own: a slow reader must not stop the guard."""
+    """Writes records from a thread of its own: a slow reader must not stop the guard."""
 
     def __init__(self, stream: BinaryIO, limit: int = 100_000) -> None:
         self._stream = stream

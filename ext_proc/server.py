@@ -55,12 +55,12 @@ class Exchange(Protocol):
         ...
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A stream cannot be served; the message is for Envoy's log and holds nothing of a user."""
 
 
 Open = Callable[[Mapping[str, str]], Awaitable[Exchange]]
-"""Makes the exchange of a stream from its initial metadata, or raises Refused."""
+"""Makes the exchange of a stream from its initial metadata, or raises RefusedError."""
 Failed = Callable[[str, str], None]
 """Counts a stream ended with an error: filter and reason."""
 _Context = aio.ServicerContext[bytes, bytes]
@@ -73,6 +73,7 @@ class _Handler(grpc.GenericRpcHandler):
         self._open = open_exchange
         self._executor = executor
         self._failed = failed
+        self.stopping = False
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
@@ -86,23 +87,30 @@ class _Handler(grpc.GenericRpcHandler):
         metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
         try:
             exchange = await self._open(metadata)
-        except Refused as refused:
+        except RefusedError as refused:
             self._failed(metadata.get("x-dragoman-filter", ""), "refused")
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(refused))
         end: End = "failed"
         try:
             if await self._converse(exchange, context):
                 return
-            self._failed(exchange.filter, "early end")
+            end = "gone"  # Envoy ended it: its client has gone
         except asyncio.CancelledError:
-            end = "gone"
+            end = "failed" if self.stopping else "gone"
             raise
         except Exception as error:  # noqa: BLE001 - whatever breaks, nothing uninspected may pass
             self._failed(exchange.filter, type(error).__name__)
             logger.error("%s: %s at %s", exchange.filter, type(error).__name__, _where(error))  # noqa: TRY400 - a traceback may quote a prompt
         finally:
-            exchange.close(end)
+            self._close(exchange, end)
         await context.abort(grpc.StatusCode.INTERNAL, "the exchange was not completed")
+
+    def _close(self, exchange: Exchange, end: End) -> None:
+        try:
+            exchange.close(end)
+        except Exception as error:  # noqa: BLE001 - accounting must not turn an answered request into a failed one
+            self._failed(exchange.filter, f"close: {type(error).__name__}")
+            logger.error("close: %s at %s", type(error).__name__, _where(error))  # noqa: TRY400 - as above
 
     async def _converse(self, exchange: Exchange, context: _Context) -> bool:
         """Answer until the exchange is done; False if the stream ended before."""
@@ -139,9 +147,8 @@ class Server:
         self, address: str, open_exchange: Open, executor: Executor, failed: Failed
     ) -> None:
         self._address = address
-        self._server = aio.server(
-            handlers=[_Handler(open_exchange, executor, failed)], options=_OPTIONS
-        )
+        self._handler = _Handler(open_exchange, executor, failed)
+        self._server = aio.server(handlers=[self._handler], options=_OPTIONS)
 
     async def start(self) -> None:
         """Begin to accept streams."""
@@ -150,4 +157,5 @@ class Server:
 
     async def stop(self, drain_s: float) -> None:
         """Accept no more, let streams finish, then end those that are left with an error."""
+        self._handler.stopping = True
         await self._server.stop(drain_s)

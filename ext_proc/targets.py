@@ -36,7 +36,7 @@ class Slots:
 
 
 def order(targets: Iterable[TargetPlan], slots: Slots, chance: Chance) -> tuple[TargetPlan, ...]:
-    """Return the targets in the order of attempts; those without weight or free slot are not tried."""
+    """Return the targets in the order of attempts, leaving out those without weight or slot."""
     priority = attrgetter("priority")
     usable = sorted((t for t in targets if t.weight > 0 and slots.free(t)), key=priority)
     return tuple(t for _, same in groupby(usable, priority) for t in _drawn(list(same), chance))

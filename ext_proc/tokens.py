@@ -1,6 +1,7 @@
-"""Token counts of texts, for what no provider counted. Exact for the vocabularies packaged with
-toktok; for other models the newest of them gives an estimate. Message framing is not counted, so
-usage made from these counts is always marked estimated.
+"""Token counts of texts, for what no provider counted.
+
+Exact for the vocabularies packaged with toktok; for other models the newest of them gives an
+estimate. Message framing is not counted, so usage made from these counts is marked estimated.
 """
 
 from collections.abc import Iterable

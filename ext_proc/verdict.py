@@ -1,5 +1,6 @@
-"""The guard's answer that lets a request through: its metadata, headers and body, as ARCHITECTURE.md
-fixes them. Without it a request ends at Envoy's `blackhole`.
+"""The guard's answer that lets a request through, as ARCHITECTURE.md fixes it.
+
+Without its metadata a request ends at Envoy's `blackhole`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -8,33 +9,30 @@ from typing import Any
 from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, TargetPlan
 from ext_proc.call import Call
 from ext_proc.events import Continue
-from ext_proc.formats.dialect import Dialect
+from ext_proc.formats.table import FORWARDED_HEADERS
 from ext_proc.matching import Match
 
 VERDICT_HEADER = "x-dragoman-verdict"
 _OWN_HEADERS = frozenset({"content-length", "x-forwarded-proto", "x-request-id"})
-"""Kept besides the format table's: the new body's length, what Envoy finds no route without, and
-what it writes the response's own from. The target's strip filter removes what must not go out."""
+"""Kept besides the format table's: the body's length, what Envoy finds no route without, what it
+writes the response's own from. The target's strip filter removes what must not go out."""
 
 
 def encode(
-    dialect: Dialect,
     call: Call,
+    body: bytes,
     match: Match,
     targets: Sequence[TargetPlan],
     headers: Mapping[str, str],
-    forwarded: Collection[str],
 ) -> Continue:
-    """Send the call to these targets, in this order."""
+    """Send the body to these targets, in this order."""
     rule = match.rule.plan
-    if not rule.translate:
-        call.rename_model(targets[0].model or call.model)
-    body = dialect.encode_request(call, call.stream)
+    forwarded = FORWARDED_HEADERS[call.format]
     metadata: dict[str, Any] = {
         "class": rule.stream_class if call.stream else rule.unary_class,
         "route": match.route.plan.name,
         "rule": rule.name,
-        "format": dialect.name,
+        "format": call.format,
         "length": str(len(body)),
         "translate": rule.translate,
     }

@@ -33,7 +33,7 @@ _SEND = pb.ProcessingMode.SEND
 _SKIP = pb.ProcessingMode.SKIP
 
 
-class UnknownMessage(Exception):
+class UnknownMessageError(Exception):
     """A message of a kind our processing modes never ask for."""
 
 
@@ -57,7 +57,7 @@ def decode(message: bytes) -> Event:
         case "request_trailers":
             return RequestTrailers()
         case _:
-            raise UnknownMessage
+            raise UnknownMessageError
 
 
 def encode(event: Event, reply: Reply) -> bytes:
@@ -74,7 +74,7 @@ def encode(event: Event, reply: Reply) -> bytes:
 
 
 def _headers(headers: pb.HeaderMap) -> dict[str, str]:
-    """Envoy folds repeated headers itself or sends them apart; apart they are joined as RFC 9110 says."""
+    """Repeated headers that Envoy sends apart are joined as RFC 9110 says."""
     found: dict[str, str] = {}
     for header in headers.headers:
         value = header.raw_value.decode("latin-1") if header.raw_value else header.value
@@ -111,7 +111,7 @@ def _answer(answer: Answer) -> pb.ProcessingResponse:
             status=pb.HttpStatus(code=answer.status),
             headers=_mutation(answer.headers),
             body=answer.body,
-            details=answer.details,
+            details=f"dragoman:{answer.details}",  # so Envoy passes it on as it is
         )
     )
 

@@ -4,7 +4,6 @@ What differs between providers stands in one table. An AIBackend whose key or au
 had is left out and says why. Who may refer to it is in `rules`.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,8 +11,8 @@ from controller import ir, names
 from controller.resources import Object, Resources
 from controller.translate import pem
 from controller.translate.conditions import Fault, Reason
-from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
-from crds.meta import DNS_NAME, Key
+from crds.aibackend import TLS, AIBackendSpec, Price
+from crds.meta import Key
 from crds.plan import Format, PricePlan
 
 
@@ -65,6 +64,7 @@ class Backends:
 
     found: Mapping[Key, Backend]
     refused: frozenset[Key]
+    """Those that are there but cannot be called."""
     faults: tuple[Fault, ...]
 
 
@@ -77,15 +77,12 @@ def find(resources: Resources) -> Backends:
         faults += wrong
         if not wrong:
             found[key] = _backend(key, backend.spec, resources)
-    return Backends(found, frozenset(fault.key for fault in faults), tuple(faults))
+    unread = {broken.key for broken in resources.broken} - found.keys()
+    return Backends(found, frozenset(unread | {fault.key for fault in faults}), tuple(faults))
 
 
 def _wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fault]:
     spec = backend.spec
-    host = spec.endpoint.hostname if spec.endpoint else ""
-    if host and not is_ip_address(host) and not re.fullmatch(DNS_NAME, host):
-        text = f"{host} is neither a DNS name nor an IP address; a port stands in endpoint.port"
-        yield Fault(backend.key, "Accepted", "UnsupportedValue", "spec.endpoint.hostname", text)
     if spec.auth.secret_ref is not None:
         yield from _wrong_key(backend, resources)
     for index, ref in enumerate(spec.tls.ca_certificate_refs):

@@ -114,7 +114,7 @@ def lines(faults: Iterable[Fault], origin: str) -> tuple[Finding, ...]:
 
 def judged(faults: Sequence[Fault], types: Iterable[ConditionType]) -> tuple[Condition, ...]:
     """One condition per type: true without faults, or told only with some."""
-    found = []
+    found: list[Condition] = []
     for type_ in types:
         of_type = [fault for fault in faults if fault.type == type_]
         if of_type:

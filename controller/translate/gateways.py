@@ -118,7 +118,7 @@ def _listener(
     place = f"spec.listeners[{index}]"
     faults = [
         Fault(gateway.key, type_, reason, f"{place}.{field}", message, index)
-        for type_, reason, field, message in _unserved(spec, first=_first(gateway.spec, index))
+        for type_, reason, field, message in _unserved(spec)
     ]
     secrets: list[ir.CertificateSecret] = []
     if spec.protocol == "HTTPS" and spec.tls and not faults:
@@ -142,22 +142,10 @@ def _listener(
     return listener, secrets, faults
 
 
-def _first(spec: GatewaySpec, index: int) -> bool:
-    """Whether no listener before it in the list has its name."""
-    return spec.listeners[index].name not in [each.name for each in spec.listeners[:index]]
-
-
 def _unserved(
-    spec: ListenerSpec, *, first: bool
+    spec: ListenerSpec,
 ) -> Iterator[tuple[Literal["Accepted", "ResolvedRefs"], Reason, str, str]]:
     """What keeps a listener from being served, apart from its certificates."""
-    if not first:
-        yield (
-            "Accepted",
-            "Duplicate",
-            "name",
-            f"{spec.name} stands twice; give each listener its own name",
-        )
     if spec.protocol not in PROTOCOLS:
         fix = "is not served; use HTTP or HTTPS"
         yield "Accepted", "UnsupportedProtocol", "protocol", f"{spec.protocol} {fix}"

@@ -113,9 +113,10 @@ def _rows(claims: Sequence[Claim]) -> tuple[Candidate, ...]:
 
 
 def _conflicted(loser: Claim, winner: Claim, host: str) -> Fault:
+    fix = "give it matches" if loser.match_index is None else "change or remove this match"
     text = (
         f"on hostname {host}, {winner.place} (rule {winner.rule}) of {winner.route} comes first; "
-        f"rule {loser.rule} gets none of these requests; change or remove this match"
+        f"rule {loser.rule} gets none of these requests; {fix}"
     )
     return Fault(loser.route, "Conflicted", "Conflicted", loser.place, text)
 

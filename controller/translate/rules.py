@@ -7,7 +7,7 @@ AIRoute, so a backend must be permitted at each of them. Guards are not decided 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import get_args
 
 from controller import ir, names
@@ -42,14 +42,27 @@ class Served:
     """For calls and for streams; none without targets."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What the backendRefs of an AIRoute may lead to."""
+
+    backends: Backends
+    grants: Grants
+    gateways: list[str]
+    """Namespaces of the Gateways that serve it."""
+
+
 def serve(
     attached: Attached, backends: Backends, grants: Grants
 ) -> tuple[tuple[Served, ...], tuple[Fault, ...]]:
     """Resolve every rule of an AIRoute."""
     served: list[Served] = []
     faults: list[Fault] = []
+    gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     for index, rule in enumerate(attached.route.spec.rules):
-        pairs, wrong = _resolve(attached, index, backends, grants)
+        pairs, wrong = _resolve(
+            attached.route.key, index, rule, _Allowed(backends, grants, gateways)
+        )
         faults += wrong
         served.append(_served(attached.route.key, index, rule, pairs))
         if _differ(pairs, rule):
@@ -60,22 +73,20 @@ def serve(
 
 
 def _resolve(
-    attached: Attached, index: int, backends: Backends, grants: Grants
+    route: Key, index: int, rule: RouteRule, allowed: _Allowed
 ) -> tuple[dict[int, tuple[Backend, str | None]], list[Fault]]:
     """What each backendRef of a rule leads to, by its place in the list."""
-    route = attached.route.key
-    gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     pairs: dict[int, tuple[Backend, str | None]] = {}
     seen: set[tuple[Key, str | None]] = set()
     faults: list[Fault] = []
-    for number, ref in enumerate(attached.route.spec.rules[index].backend_refs):
+    for number, ref in enumerate(rule.backend_refs):
         key = Key("AIBackend", ref.namespace or route.namespace, ref.name)
-        refused = _refused(route, key, gateways, backends, grants)
+        refused = _refused(route, key, allowed)
         if refused is None and (key, ref.model) in seen:
             refused = "Duplicate", f"{key} stands twice with this model; add up the weights"
         if refused is None:
             seen.add((key, ref.model))
-            pairs[number] = backends.found[key], ref.model
+            pairs[number] = allowed.backends.found[key], ref.model
         else:
             field = f"spec.rules[{index}].backendRefs[{number}]"
             faults.append(Fault(route, "ResolvedRefs", refused[0], field, refused[1]))
@@ -84,24 +95,20 @@ def _resolve(
 
 def broken(served: Served) -> Served:
     """The same rule without targets: it answers 503."""
-    return replace(
-        served, backends=(), targets=(), formats=ALL_FORMATS, translate=False, classes=()
-    )
+    return _served(served.route, served.index, served.rule, {})
 
 
-def _refused(
-    route: Key, key: Key, namespaces: list[str], backends: Backends, grants: Grants
-) -> tuple[Reason, str] | None:
+def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | None:
     """Why a rule may not use an AIBackend; None if it may."""
-    if not grants.permit("AIRoute", route.namespace, key):
+    if not allowed.grants.permit("AIRoute", route.namespace, key):
         return "RefNotPermitted", permissions.fix("AIRoute", route.namespace, key)
-    for namespace in namespaces:
-        if not grants.permit("Gateway", namespace, key):
+    for namespace in allowed.gateways:
+        if not allowed.grants.permit("Gateway", namespace, key):
             return "RefNotPermitted", permissions.fix("Gateway", namespace, key)
-    if key not in backends.found:
-        if key in backends.refused:
+    if key not in allowed.backends.found:
+        if key in allowed.backends.refused:
             return "InvalidBackend", f"{key} cannot be used; see its status"
-        return "BackendNotFound", f"{key} does not exist or cannot be read"
+        return "BackendNotFound", f"{key} does not exist"
     return None
 
 
@@ -118,12 +125,14 @@ def _served(
     route: Key, index: int, rule: RouteRule, pairs: Mapping[int, tuple[Backend, str | None]]
 ) -> Served:
     live = _live(pairs, rule)
-    one = Served(route, index, rule, tuple(pairs.values()), (), (), translate=False, classes=())
     if not live or _differ(pairs, rule):
-        return broken(one)
+        return Served(route, index, rule, (), (), ALL_FORMATS, translate=False, classes=())
     translate = len({pairs[number][1] for number in live}) > 1
-    return replace(
-        one,
+    return Served(
+        route,
+        index,
+        rule,
+        tuple(pairs.values()),
         targets=tuple(_target(*pairs[number], rule.backend_refs[number]) for number in live),
         formats=tuple(pairs[live[0]][0].paths),
         translate=translate,

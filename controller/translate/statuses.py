@@ -4,7 +4,8 @@ Joins the faults of all parts of `translate` with what came of each object. Obje
 be read have a status too, but their lines are printed by the source that read them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.resources import Broken, Object, Resources
@@ -28,8 +29,11 @@ from crds.gateway import GatewaySpec
 from crds.meta import Condition, Key
 from crds.objects import Finding
 
-ROUTE_TYPES: tuple[ConditionType, ...] = ("Accepted", "ResolvedRefs", "Conflicted")
-POLICY_TYPES: tuple[ConditionType, ...] = ("Accepted", "ResolvedRefs", "Overridden")
+KINDS = ("Gateway", "AIRoute", "AIPolicy", "AIBackend")
+"""Kinds that have a status we write."""
+TYPES: tuple[ConditionType, ...] = ("Accepted", "ResolvedRefs")
+ROUTE_TYPES: tuple[ConditionType, ...] = (*TYPES, "Conflicted")
+POLICY_TYPES: tuple[ConditionType, ...] = (*TYPES, "Overridden")
 KEPT = "the last accepted version stays in force until this is mended"
 CLOSED = "its targets answer 503 until this is mended"
 
@@ -49,21 +53,23 @@ class Outcome:
 
 def write(resources: Resources, outcome: Outcome) -> dict[Key, Status]:
     """The status of every Gateway that is ours, AIRoute, AIPolicy and AIBackend."""
-    unread = {broken.key: broken for broken in resources.broken}
     faults = _by_key(outcome.faults)
     found: dict[Key, Status] = {}
     attached = {each.route.key: each for each in outcome.routes}
+    open_ = {listener.place for listener in outcome.gateways.listeners}
+    counts = Counter(place.place for each in outcome.routes for place, _ in each.hosts)
+    standing = _standing(outcome.policies)
     for key, gateway in outcome.gateways.objects.items():
-        found[key] = _gateway(gateway, outcome, faults.get(key, []))
+        found[key] = _gateway(gateway, open_, counts, faults.get(key, []))
     for key, route in resources.routes.items():
         found[key] = _route(route, attached[key], faults.get(key, []))
     for key, backend in resources.backends.items():
         found[key] = _backend(backend, outcome, faults.get(key, []))
     for key, policy in resources.policies.items():
-        found[key] = _policy(policy, outcome.policies, faults.get(key, []))
-    for key, broken in unread.items():
-        if key.kind in ("Gateway", "AIRoute", "AIPolicy", "AIBackend"):
-            found[key] = _unread(broken, found.get(key), outcome.policies)
+        found[key] = _policy(policy, standing, faults.get(key, []))
+    for broken in resources.broken:
+        if broken.key.kind in KINDS:
+            found[broken.key] = _unread(broken, found.get(broken.key), standing)
     return dict(sorted(found.items()))
 
 
@@ -74,18 +80,15 @@ def _by_key(faults: Iterable[Fault]) -> dict[Key, list[Fault]]:
     return found
 
 
-def _gateway(gateway: Object[GatewaySpec], outcome: Outcome, faults: list[Fault]) -> Status:
-    served = {
-        listener.index for listener in outcome.gateways.listeners if listener.gateway == gateway.key
-    }
-    counts = [
-        sum(
-            (gateway.key, listener.name) in {place.place for place, _ in attached.hosts}
-            for attached in outcome.routes
-        )
-        for listener in gateway.spec.listeners
-    ]
-    if served:
+def _gateway(
+    gateway: Object[GatewaySpec],
+    open_: set[tuple[Key, str]],
+    counts: Mapping[tuple[Key, str], int],
+    faults: list[Fault],
+) -> Status:
+    places = [(gateway.key, listener.name) for listener in gateway.spec.listeners]
+    closed = conditions.not_programmed("Invalid", "the listener cannot be served")
+    if not open_.isdisjoint(places):
         accepted = Condition("Accepted", "True", "Accepted", conditions.message(faults))
         programmed = conditions.pending()
     else:
@@ -97,14 +100,10 @@ def _gateway(gateway: Object[GatewaySpec], outcome: Outcome, faults: list[Fault]
         listeners=tuple(
             ListenerStatus(
                 listener.name,
-                counts[index],
+                counts.get(places[index], 0),
                 (
-                    *conditions.judged(
-                        conditions.of_part(faults, index), ("Accepted", "ResolvedRefs")
-                    ),
-                    conditions.pending()
-                    if index in served
-                    else conditions.not_programmed("Invalid", "the listener cannot be served"),
+                    *conditions.judged(conditions.of_part(faults, index), TYPES),
+                    conditions.pending() if places[index] in open_ else closed,
                 ),
             )
             for index, listener in enumerate(gateway.spec.listeners)
@@ -114,7 +113,7 @@ def _gateway(gateway: Object[GatewaySpec], outcome: Outcome, faults: list[Fault]
 
 
 def _route(route: Object[AIRouteSpec], attached: Attached, faults: list[Fault]) -> Status:
-    whole = conditions.judged(faults, ROUTE_TYPES)
+    whole = judged = conditions.judged(faults, ROUTE_TYPES)
     if attached.hosts:
         told = [fault for fault in faults if fault.type == "Accepted"]
         accepted = Condition("Accepted", "True", "Accepted", conditions.message(told))
@@ -128,7 +127,9 @@ def _route(route: Object[AIRouteSpec], attached: Attached, faults: list[Fault]) 
         parents=tuple(
             ReferenceStatus(
                 routes.reference(route.key, ref),
-                conditions.judged(conditions.of_part(faults, index), ROUTE_TYPES),
+                conditions.judged(conditions.of_part(faults, index), ROUTE_TYPES)
+                if faults
+                else judged,
             )
             for index, ref in enumerate(route.spec.parent_refs)
         ),
@@ -144,17 +145,35 @@ def _backend(backend: Object[AIBackendSpec], outcome: Outcome, faults: list[Faul
     else:
         text = "no rule that is served refers to it, so no proxy needs it"
         programmed = Condition("Programmed", "True", "NotReferenced", text)
-    judged = conditions.judged(faults, ("Accepted", "ResolvedRefs"))
+    judged = conditions.judged(faults, TYPES)
     lines = conditions.lines(faults, backend.origin)
     return Status(backend.meta.generation, (*judged, programmed), problems=lines)
 
 
-def _policy(policy: Object[AIPolicySpec], policies: Policies, faults: list[Fault]) -> Status:
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What came of the AIPolicies: the targets of those in force, and what broken ones mean."""
+
+    targets: Mapping[Key, tuple[TargetRef, ...]]
+    consequences: Mapping[Key, str]
+
+
+def _standing(policies: Policies) -> _Standing:
+    return _Standing(
+        {policy.key: policy.targets for policy in policies.in_force},
+        {
+            **dict.fromkeys(sorted(policies.kept), KEPT),
+            **{broken.key: CLOSED for broken in policies.unavailable},
+        },
+    )
+
+
+def _policy(policy: Object[AIPolicySpec], standing: _Standing, faults: list[Fault]) -> Status:
     judged = conditions.judged(faults, POLICY_TYPES)
     missing = {fault.part for fault in faults if fault.reason == "TargetNotFound"}
     lines = conditions.lines(faults, policy.origin)
-    targets = _in_force(policy.key, policies)
-    if consequence := _consequence(policy.key, policies):
+    targets = standing.targets.get(policy.key, policy.spec.target_refs)
+    if consequence := standing.consequences.get(policy.key):
         programmed = conditions.not_programmed("Invalid", consequence)
         lines = (*lines, Finding(policy.origin, consequence, policy.key))
     elif len(missing) == len(policy.spec.target_refs):
@@ -164,7 +183,7 @@ def _policy(policy: Object[AIPolicySpec], policies: Policies, faults: list[Fault
     return Status(
         policy.meta.generation,
         (*judged, programmed),
-        ancestors=_ancestors(policy.key, targets or policy.spec.target_refs, faults),
+        ancestors=_ancestors(policy.key, targets, faults),
         problems=lines,
     )
 
@@ -181,18 +200,7 @@ def _ancestors(
     )
 
 
-def _in_force(policy: Key, policies: Policies) -> tuple[TargetRef, ...]:
-    return next((each.targets for each in policies.in_force if each.key == policy), ())
-
-
-def _consequence(policy: Key, policies: Policies) -> str:
-    """What a broken policy means; empty if it is not broken."""
-    if policy in policies.kept:
-        return KEPT
-    return CLOSED if any(each.key == policy for each in policies.unavailable) else ""
-
-
-def _unread(broken: Broken, status: Status | None, policies: Policies) -> Status:
+def _unread(broken: Broken, status: Status | None, standing: _Standing) -> Status:
     """The status of an object that could not be read; an older content of it may be served."""
     faults = [
         Fault(broken.key, "Accepted", "Invalid", problem.field, problem.message)
@@ -202,10 +210,10 @@ def _unread(broken: Broken, status: Status | None, policies: Policies) -> Status
     if status is not None:
         rest = tuple(each for each in status.conditions if each.type != "Accepted")
         return replace(status, conditions=(*judged, *rest))
-    consequence = _consequence(broken.key, policies) or "it is not served"
+    consequence = standing.consequences.get(broken.key, "it is not served")
     programmed = conditions.not_programmed("Invalid", consequence)
     lines = [Finding(broken.origin, consequence, broken.key)][: broken.key.kind == "AIPolicy"]
-    targets = _in_force(broken.key, policies) or broken.target_refs or ()
+    targets = standing.targets.get(broken.key, broken.target_refs or ())
     return Status(
         broken.generation,
         (*judged, programmed),

@@ -114,7 +114,11 @@ class Stream:
         return outcome
 
     def offer(self, type_url: str, view: Resources) -> tuple[Response, ...]:
-        """What must be sent so that the client holds the view; it counts as sent from now on."""
+        """What must be sent so that the client holds the view; it counts as sent from now on.
+
+        What a client asked for by name it gives up itself, once nothing it holds refers to it: a
+        removal would only hurt it before then.
+        """
         subscription = self._subscriptions.get(type_url)
         if subscription is None:
             return ()
@@ -123,25 +127,21 @@ class Stream:
             for name, resource in view.items()
             if subscription.covers(name) and subscription.sent.get(name) != resource.version
         ]
-        removed = tuple(sorted(name for name in subscription.sent if name not in view))
+        gone = [name for name in subscription.sent if name not in view]
+        removed = tuple(sorted(gone)) if subscription.wildcard else ()
         return tuple(
-            self._send(type_url, subscription, part, gone)
-            for part, gone in _parts(changed, removed, singly=subscription.singly)
+            self._send(type_url, subscription, part, without)
+            for part, without in _parts(changed, removed, singly=subscription.singly)
         )
 
-    def holds(self, type_url: str, view: Resources) -> bool:
-        """The client has ACKed all of the view that it asks for, and nothing else."""
-        subscription = self._subscriptions.get(type_url)
-        if subscription is None:
-            return not view
-        wanted = {
-            name: resource.version for name, resource in view.items() if subscription.covers(name)
-        }
-        return subscription.held == wanted and subscription.sent == wanted
-
-    def asked(self, type_url: str) -> bool:
-        """The client has subscribed to the type."""
-        return type_url in self._subscriptions
+    def holds(self, type_url: str, view: Resources, *, unasked: bool) -> bool:
+        """The client has ACKed the view; `unasked`: also what it has not asked for yet."""
+        subscription = self._subscriptions.get(type_url, _Subscription())
+        return all(
+            subscription.held.get(name) == resource.version
+            for name, resource in view.items()
+            if unasked or subscription.covers(name)
+        )
 
     def held(self, type_url: str) -> frozenset[str]:
         """The names the client has ACKed in any version."""

@@ -40,6 +40,15 @@ class Builder:
         self._memo = memo
         return Snapshot(resources)
 
+    def bridge(self, both: ir.Config, new: ir.Config) -> Mapping[str, Resource]:
+        """Routes of a union of configurations, where they differ from the new one's."""
+        wanted = dict(_tables(_by_port(new.listeners)))
+        return {
+            name: _routes(name, table)
+            for name, table in _tables(_by_port(both.listeners))
+            if table != wanted[name]
+        }
+
     def _each(
         self,
         memo: _Memo,
@@ -110,6 +119,5 @@ def _tables(
 
 
 def _plans(config: ir.Config) -> Iterable[tuple[str, plans.Plan]]:
-    return (
-        (plans.name(item), item) for item in (*config.virtual_host_plans, *config.route_plans)
-    )
+    every: tuple[plans.Plan, ...] = (*config.virtual_host_plans, *config.route_plans)
+    return ((plans.name(item), item) for item in every)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63ontroller/xds/discovery.proto\x12\x12\x64ragoman.discovery\"#\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x8c\x03\n\x15\x44\x65ltaDiscoveryRequest\x12&\n\x04node\x18\x01 \x01(\x0b\x32\x18.dragoman.discovery.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12i\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32\x46.dragoman.discovery.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12\x30\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x1a.dragoman.discovery.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\'\n\x04\x42ody\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"U\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12*\n\x08resource\x18\x02 \x01(\x0b\x32\x18.dragoman.discovery.Body\x12\x0c\n\x04name\x18\x03 \x01(\t\"\x85\x01\n\x16\x44\x65ltaDiscoveryResponse\x12/\n\tresources\x18\x02 \x03(\x0b\x32\x1c.dragoman.discovery.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63ontroller/xds/discovery.proto\x12\x0c\x64ragoman.xds\"#\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xfa\x02\n\x15\x44\x65ltaDiscoveryRequest\x12 \n\x04node\x18\x01 \x01(\x0b\x32\x12.dragoman.xds.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12\x63\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32@.dragoman.xds.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12*\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32\x14.dragoman.xds.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\'\n\x04\x42ody\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"O\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12$\n\x08resource\x18\x02 \x01(\x0b\x32\x12.dragoman.xds.Body\x12\x0c\n\x04name\x18\x03 \x01(\t\"\x7f\n\x16\x44\x65ltaDiscoveryResponse\x12)\n\tresources\x18\x02 \x03(\x0b\x32\x16.dragoman.xds.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._loaded_options = None
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_NODE']._serialized_start=54
-  _globals['_NODE']._serialized_end=89
-  _globals['_STATUS']._serialized_start=91
-  _globals['_STATUS']._serialized_end=130
-  _globals['_DELTADISCOVERYREQUEST']._serialized_start=133
-  _globals['_DELTADISCOVERYREQUEST']._serialized_end=529
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=467
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=529
-  _globals['_BODY']._serialized_start=531
-  _globals['_BODY']._serialized_end=570
-  _globals['_RESOURCE']._serialized_start=572
-  _globals['_RESOURCE']._serialized_end=657
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_start=660
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_end=793
+  _globals['_NODE']._serialized_start=48
+  _globals['_NODE']._serialized_end=83
+  _globals['_STATUS']._serialized_start=85
+  _globals['_STATUS']._serialized_end=124
+  _globals['_DELTADISCOVERYREQUEST']._serialized_start=127
+  _globals['_DELTADISCOVERYREQUEST']._serialized_end=505
+  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=443
+  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=505
+  _globals['_BODY']._serialized_start=507
+  _globals['_BODY']._serialized_end=546
+  _globals['_RESOURCE']._serialized_start=548
+  _globals['_RESOURCE']._serialized_end=627
+  _globals['_DELTADISCOVERYRESPONSE']._serialized_start=629
+  _globals['_DELTADISCOVERYRESPONSE']._serialized_end=756
 # @@protoc_insertion_point(module_scope)

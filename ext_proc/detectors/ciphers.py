@@ -10,42 +10,44 @@ from typing import Final
 
 _COMMON: Final = """
 the and you your for that this with are not have from all can what who how why when say tell into
-will was one any of to in is it please ignore instructions previous response word words text question
-answer der die das und ist nicht mit von ein eine auf ich les des est une que pour dans los las con
-para por una del como gli che per sono non il la le el de en
+will was one any of to in is it please ignore instructions previous response word words text
+question answer der die das und ist nicht mit von ein eine auf ich les des est une que pour dans
+los las con para por una del como gli che per sono non il la le el de en
 """
 FAMILIAR: Final = frozenset(_COMMON.split())
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
-_FREQUENT: Final = "etaoinshrdlu"
-_ATBASH: Final = str.maketrans(_LETTERS, _LETTERS[::-1])
-_DIGITS: Final = (
-    str.maketrans("013457@$+8(|", "oieastastbci"),
-    str.maketrans("0134579@$!+8(|", "oleastgasitbcl"),
+_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz"
+_FREQUENT: Final = b"etaoinshrdlu"
+_ATBASH: Final = bytes.maketrans(_LETTERS, _LETTERS[::-1])
+_FIGURES: Final = b"013457@$+8(|9!"
+_LEET: Final = (
+    bytes.maketrans(_FIGURES, b"oieastastbclgi"),
+    bytes.maketrans(_FIGURES, b"oleastastbcigl"),
 )
-_SPLIT: Final = str.maketrans(dict.fromkeys("*_`~|^\\"))
+_MARKS: Final = b"*_`~|^\\"
 _SHIFTS: Final = tuple(
-    str.maketrans(_LETTERS, _LETTERS[shift:] + _LETTERS[:shift]) for shift in range(26)
+    bytes.maketrans(_LETTERS, _LETTERS[shift:] + _LETTERS[:shift]) for shift in range(26)
 )
 ALWAYS: Final = (13,)
 
 
 def undo(text: str) -> Iterator[tuple[str, str]]:
     """Yield the name of each cipher that may have been used, and the text without it."""
-    for shift in {*ALWAYS, _likely_shift(text)} - {0}:
-        yield "rot", text.translate(_SHIFTS[shift])
-    yield "atbash", text.translate(_ATBASH)
+    raw = text.encode("utf-8", "replace")  # single bytes of it are ASCII, so this loses nothing
+    for shift in {*ALWAYS, _likely_shift(raw)} - {0}:
+        yield "rot", raw.translate(_SHIFTS[shift]).decode()
+    yield "atbash", raw.translate(_ATBASH).decode()
     yield "reversed", text[::-1]
     yield "reversed-words", " ".join(reversed(text.split()))
-    if any(map(text.__contains__, "013457@$")):
-        for digits in _DIGITS:
-            yield "leet", text.translate(digits)
-    if any(map(text.__contains__, "*_`~|^\\")):
-        yield "markup", " ".join(text.translate(_SPLIT).split())
+    if any(figure in raw for figure in _FIGURES):
+        for table in _LEET:
+            yield "leet", raw.translate(table).decode()
+    if any(mark in raw for mark in _MARKS):
+        yield "markup", " ".join(raw.translate(None, _MARKS).decode().split())
 
 
-def _likely_shift(text: str) -> int:
+def _likely_shift(raw: bytes) -> int:
     """The letter shift under which the text has most of a language's frequent letters."""
-    counts = [text.count(letter) for letter in _LETTERS]
+    counts = [raw.count(letter) for letter in _LETTERS]
     frequent = [_LETTERS.index(letter) for letter in _FREQUENT]
 
     def score(shift: int) -> int:

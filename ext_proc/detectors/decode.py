@@ -1,8 +1,8 @@
 """What a text says once its encodings are undone: the second step of the prompt-injection detector.
 
 `decode` yields views: the name of an encoding and the words found under it. Every decoder is linear
-in the text, reads at most `LIMIT` bytes of it, and hands its output back to the others until
-`DEPTH` is reached, so nesting is followed and bounded. A decoder only finds words; whether they are
+in the text and never makes it longer; its output goes back to the others until `DEPTH` is reached,
+so nesting is followed and bounded. A decoder only finds words; whether they are
 an attack is decided in `injection`. Letter shifts and reversals of whole texts are in `ciphers`.
 """
 
@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 import re2
 
 DEPTH: Final = 3
-LIMIT: Final = 262_144
-CANDIDATES: Final = 1_024
+SLICE: Final = 262_144
+OVERLAP: Final = 8_192
+"""Longer texts are read in slices; an encoded payload up to the overlap is whole in one of them."""
 SHORTEST: Final = 6
 NESTED: Final = 32
 """From this length on, printable characters without a space may be another encoding."""
@@ -36,11 +37,12 @@ Decoder = Callable[[str], tuple[str, int]]
 _BASE64: Final = re2.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _BASE64_LINES: Final = re2.compile(rb"[A-Za-z0-9+/]{60,76}(?:\r?\n[A-Za-z0-9+/]{4,76})+")
 _BASE32: Final = re2.compile(rb"\b[A-Z2-7]{16,}\b")
-_HEX: Final = re2.compile(rb"(?i)(?:(?:\\x|0x|%)?[0-9a-f]{2}[ ,:;\n]*){8,}")
+_HEX: Final = re2.compile(rb"(?i)(?:\b|\\x)(?:(?:\\x|0x|%)?[0-9a-f]{2}(?:, ?|[ :;\n])?){8,}")
 _BINARY: Final = re2.compile(rb"\b[01]{7,8}(?:[ ,\n]*[01]{7,8}){3,}\b")
 _NUMBERS: Final = re2.compile(rb"\b[0-9]{2,3}(?:[ ,;\n]+[0-9]{2,3}){5,}\b")
 _MORSE: Final = re2.compile(rb"[.\-]{1,6}(?:[ /|\n]+[.\-]{1,6}){5,}")
 _ENTITY: Final = re2.compile(rb"(?i)&(?:#x[0-9a-f]{1,6}|#[0-9]{1,7}|[a-z][a-z0-9]{1,30});")
+_PERCENT: Final = re2.compile(rb"%[0-9A-Fa-f]{2}")
 _ESCAPE: Final = re2.compile(rb"(?i)\\(?:u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2})")
 
 _SIGNS: Final = """
@@ -55,21 +57,21 @@ _MORSE_CODE: Final = dict(
 
 def decode(text: str, depth: int = DEPTH) -> Iterator[View]:
     """Yield what each encoding in a text spells, the encodings inside it after it."""
-    if depth == 0 or len(text) < SHORTEST:
-        return
-    for name, decoder in DECODERS:
-        words, covered = decoder(text[-LIMIT:])
-        if len(words) >= SHORTEST:
+    for at in range(0, max(1, len(text)), SLICE):
+        part = text[at : at + SLICE + OVERLAP]
+        for name, decoder in DECODERS if len(part) >= SHORTEST else ():
+            words, covered = decoder(part)
+            if len(words) < SHORTEST:
+                continue
             yield View(name, words, covered)
-            for inner in decode(words, depth - 1):
-                yield View(name, inner.text, covered)
+            if depth > 1:
+                yield from (View(name, v.text, covered) for v in decode(words, depth - 1))
 
 
 def _runs(pattern: re2._Regexp, text: str) -> list[bytes]:
-    """The runs a pattern finds: all of them, or the outermost where somebody sent thousands."""
+    """The runs a pattern finds: all of them, so that a thousand decoys hide nothing."""
     runs: list[bytes] = pattern.findall(text.encode("utf-8", "replace"))
-    half = CANDIDATES // 2
-    return runs if len(runs) <= CANDIDATES else [*runs[:half], *runs[-half:]]
+    return runs
 
 
 def _each(pattern: re2._Regexp, text: str, undo: Callable[[bytes], bytes]) -> tuple[str, int]:
@@ -146,7 +148,9 @@ def _from_morse(run: bytes) -> bytes:
 
 
 def _url(text: str) -> tuple[str, int]:
-    count = text.count("%")
+    if text.count("%") < 3:
+        return "", 0
+    count = len(_PERCENT.findall(text.encode("utf-8", "replace")))
     return (urllib.parse.unquote(text.replace("+", " ")), 3 * count) if count >= 3 else ("", 0)
 
 
@@ -182,11 +186,14 @@ def _replace(pattern: re2._Regexp, text: str, meaning: Callable[[bytes], str]) -
     return (b"".join([*out, raw[last:]]).decode("utf-8", "replace"), covered) if out else ("", 0)
 
 
+def _in_plane_14(text: str) -> bool:
+    """Tell whether a text has any tag or supplementary variation selector at all."""
+    return not text.isascii() and b"\xf3\xa0" in text.encode("utf-8", "replace")
+
+
 def _tags(text: str) -> tuple[str, int]:
     """ASCII written in Unicode's tag characters."""
-    if text.isascii() or not any(
-        map(text.__contains__, "\U000e0020\U000e0061\U000e0065\U000e006f\U000e0074")
-    ):
+    if not _in_plane_14(text):
         return "", 0
     points = [ord(c) - 0xE0000 for c in text if 0xE0020 <= ord(c) < 0xE007F]
     return _prose(bytes(points)), len(points)
@@ -194,7 +201,7 @@ def _tags(text: str) -> tuple[str, int]:
 
 def _selectors(text: str) -> tuple[str, int]:
     """Bytes written in variation selectors; two numberings are in use."""
-    if text.isascii():
+    if not _in_plane_14(text):
         return "", 0
     high = [ord(c) - 0xE0100 for c in text if 0xE0100 <= ord(c) < 0xE01F0]
     if len(high) < SHORTEST:
@@ -213,7 +220,7 @@ def _zero_width_bits(text: str) -> tuple[str, int]:
     for zero, one in (("\u2062", "\u2064"), ("\u200b", "\u200c"), ("\u200c", "\u200d")):
         if min(text.count(zero), text.count(one)) < SHORTEST:
             continue
-        bits = "".join("1" if c == one else "0" for c in text[-LIMIT // 4 :] if c in (zero, one))
+        bits = "".join("1" if c == one else "0" for c in text if c in (zero, one))
         for stream in (bits, bits.translate({48: "1", 49: "0"})):
             usable = len(stream) // 8 * 8
             words = _prose(int(stream[:usable], 2).to_bytes(usable // 8))

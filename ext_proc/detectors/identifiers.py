@@ -17,6 +17,7 @@ _PHONE_WORDS = (
     r"(?:tele)?phone|tel\b|mobile|cell|handy\b|call|dial|fax|whatsapp|sms|text me|reach|contact|hotline|ring"
     r"|telefon|t[e\xe1]l[e\xe1]?fono?|celular|m[o\xe1]vil|numero|rufnummer|telefoon|phone number|number is"
 )
+_LOCAL = r"(?:[0-9]{7,13}|[(]?[0-9]{2,5}[)]?(?:[ \-./]{1,3}[(]?[0-9]{2,5}[)]?){1,5})"
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _GROUPS = r"[ .\-/\x80]{0,2}"
@@ -57,7 +58,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "Phone",
-        r"[(]?[0-9]{2,13}[)]?(?:[ \-./]{1,3}[(]?[0-9]{2,5}[)]?){0,5}",
+        _LOCAL,
         left=r"(?:\A|[^0-9A-Za-z_.\-/+$,])",
         right=_DIGIT_RIGHT,
         check=phones.named,
@@ -67,7 +68,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "Phone",
-        r"[(]?[0-9]{2,13}[)]?(?:[ \-./]{1,3}[(]?[0-9]{2,5}[)]?){0,5}",
+        _LOCAL,
         left=r"(?:\A|[^0-9A-Za-z_.\-/+$,]|(?:\A|[^0-9]),)",
         right=r"[ ]?[\-(]?[ ]?(?i:fax|office|mobile|cell|home|work|tel)\b",
         check=phones.named,

@@ -122,7 +122,9 @@ class Detector:
 
 def _is_message(words: str) -> bool:
     """Tell prose from tables of bytes and further codes."""
-    return len(words) >= PROSE and sum(map(str.isalpha, words)) + words.count(" ") > 0.8 * len(words)
+    return len(words) >= PROSE and sum(map(str.isalpha, words)) + words.count(" ") > 0.8 * len(
+        words
+    )
 
 
 def _from_weight(rules: injection_rules.Rules, least: float) -> frozenset[int]:

@@ -1,9 +1,9 @@
 """The words of the prompt-injection detector, made ready to search: YAML in, three databases out.
 
 Patterns are written for people (`injection_rules.yaml` says how) and compiled here to three
-Hyperscan databases: over words, over normalised text, over letters without separators. A search takes time
-linear in the text and reports which rules occur, never where: what a text matched must not leave
-the process. How much each rule weighs is the business of `injection`.
+Hyperscan databases: over words, over normalised text, over words written in pieces. A search takes
+time linear in the text and reports which rules occur, never where: what a text matched must not
+leave the process. How much each rule weighs is the business of `injection`.
 """
 
 import importlib.resources
@@ -130,7 +130,7 @@ class Rules:
         return self._words.search(words(raw)) | self._raw.search(b"\n" + raw + b" ")
 
     def search_apart(self, text: str) -> set[int]:
-        """Return the rules that occur where words are written in pieces: l e t t e r s, or sylla-bles."""
+        """Return the rules that occur where words are written in p i e c e s."""
         raw = text.encode("utf-8", "replace")
         pieces = b"\n".join(run.translate(None, _GLUE) for run in _PIECES.findall(raw))
         return self._squashed.search(pieces) if pieces else set()

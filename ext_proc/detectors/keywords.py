@@ -140,7 +140,7 @@ class _Keywords:
         return 0
 
     def _walk(self, words: _Words, node: Node, position: int) -> tuple[int, bool]:
-        """Return the end of the longest keyword (0: none), and whether the text's end cut the walk."""
+        """Return the end of the longest keyword (0: none), and whether the text ended first."""
         found, size = 0, len(words.text)
         while True:
             if _END in node:

@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GermanyTaxID", r"[1-9][0-9]{10}", check.german_tax, r"steuer|idnr|tax|tin\b|identifikation"),
     _rule("GermanyTaxID", r"[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}", stdnum("de.idnr")),
     _rule("GermanyTaxNumber", r"(?:[0-9]{2,3}/[0-9]{3}/[0-9]{4,5}|[0-9]{3}/[0-9]{4}/[0-9]{4})", None),
-    _rule("GermanyTaxNumber", r"[0-9 ]{10,13}", None, r"steuernummer|st\.?-?nr"),
+    _rule("GermanyTaxNumber", r"(?:[0-9]{10,13}|[0-9]{2,3} [0-9]{3} [0-9]{4,5})", None, r"steuernummer|st\.?-?nr"),
     _rule("GermanyTaxNumber", r"(?:0[1-9]|1[0-6]|2[1-8]|3[0-2]|4[01]|5[1-9])[0-9]{2}0[0-9]{8}", None, score=0.5),
     _rule("GermanyVAT", r"(?i:de)[ \-]?[0-9]{3}[ \-.]?[0-9]{3}[ \-.]?[0-9]{3}", check.german_vat),
     _rule("GermanyPassport", r"(?i:[cfghjk][cfghjklmnprtvwxyz0-9]{7})[0-9][0-9]?", check.icao_german, score=0.7),

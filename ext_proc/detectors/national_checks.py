@@ -19,7 +19,7 @@ def nino(value: str) -> bool:
 
 
 def dvla(value: str) -> bool:
-    """A British driver number: 16 characters, or 18 with the issue number; a month and a day inside."""
+    """A British driver number: 16 characters, or 18 with an issue number; a date inside."""
     compact = value.replace(" ", "")
     if len(compact) not in (16, 18):
         return False
@@ -65,7 +65,7 @@ def german_vat(value: str) -> bool:
 
 
 def icao_german(value: str) -> bool:
-    """A German passport or identity card: 9 characters with letters, the last its check digit (7, 3, 1)."""
+    """A German passport or identity card: the last is the check digit (7, 3, 1)."""
     return _icao(value.upper())
 
 

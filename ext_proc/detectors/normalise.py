@@ -84,14 +84,18 @@ def _boxed() -> dict[int, str]:
 INVISIBLE: Final[dict[int, None]] = dict.fromkeys(
     [*map(ord, ZERO_WIDTH + OPERATORS + BIDI), *TAGS, *SELECTORS, *range(0x300, 0x370)]
 ) | dict.fromkeys(i for i in range(0x20) if chr(i) not in "\t\n\r\f\v\x1c\x1d\x1e\x1f")
-FOLD: Final = _accents() | {ord(k): v for k, v in LETTERS_APART.items()} | _boxed()
+FOLD: Final[dict[int, str | None]] = {
+    **INVISIBLE, **_accents(), **{ord(k): v for k, v in LETTERS_APART.items()}, **_boxed()
+}  # fmt: skip
 SKELETON: Final = {ord(odd): letter for letter, odds in LOOKALIKES.items() for odd in odds}
 
 _ODD = "".join(SKELETON_CHAR for odds in LOOKALIKES.values() for SKELETON_CHAR in odds)
 _MIXED: Final = re2.compile(f"[a-z][{_ODD}]|[{_ODD}][a-z]".encode())
 _HIDDEN: Final = re2.compile(
-    "[\U000e0000-\U000e007f\U000e0100-\U000e01ef\u202d\u202e\u2061-\u2064\u206a-\u206f]"
-    "|[A-Za-z0-9][\u00ad\u200b-\u200f\u2060\ufeff\ufe00-\ufe0f]+[A-Za-z0-9]".encode()
+    "[\U000e0000-\U000e007f\U000e0100-\U000e01ef\u202d\u202e\u2061-\u2064\u206a-\u206f]+".encode()
+)
+_INSIDE: Final = re2.compile(
+    "[A-Za-z0-9]([\u00ad\u200b-\u200f\u2060\ufeff\ufe00-\ufe0f]+)[A-Za-z0-9]".encode()
 )
 FLAG: Final = "\U0001f3f4"  # followed by six tag characters it is the flag of a region
 
@@ -102,21 +106,22 @@ def normalise(text: str) -> Normal:
         return Normal(" ".join(text.lower().split()), "", 0, 0)
     odd = 0
     if not text.isascii():
-        hidden = _HIDDEN.findall(text.encode("utf-8", "replace"))
+        raw = text.encode("utf-8", "replace")
+        hidden = b"".join([*_HIDDEN.findall(raw), *_INSIDE.findall(raw)]).decode()
         odd = max(0, len(hidden) - 6 * text.count(FLAG))
         text = "".join(
             unicodedata.normalize("NFKC", text[at : at + SLICE])
             for at in range(0, len(text), SLICE)
         )
-        text = text.lower().translate(INVISIBLE).translate(FOLD)
-    else:
-        text = text.lower().translate(INVISIBLE)
-    text = "\n".join(line for line in map(_single_spaces, text.split("\n")) if line)
+    text = "\n".join(line for line in map(_folded, text.lower().split("\n")) if line)
     if text.isascii():
         return Normal(text, "", odd, 0)
     mixed = len(_MIXED.findall(text.encode("utf-8", "replace")))
     return Normal(text, text.translate(SKELETON) if mixed else "", odd, mixed)
 
 
-def _single_spaces(line: str) -> str:
+def _folded(line: str) -> str:
+    """Take the marks off one line; plain ones, which are most, have none."""
+    if not (line.isascii() and line.isprintable()):
+        line = line.translate(FOLD)
     return " ".join(line.split())

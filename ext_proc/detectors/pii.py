@@ -3,6 +3,8 @@
 The rules are tables in `identifiers` and `national`, the engine is in `rules`.
 """
 
+from functools import lru_cache
+
 from ext_proc.detectors import american, identifiers, national, rules
 from ext_proc.detectors.span import SpanDetector
 
@@ -14,6 +16,7 @@ DEFAULT = tuple(
 )
 
 
+@lru_cache(maxsize=64)  # policies share lists, and compiling one takes seconds
 def detector(entities: tuple[str, ...] = DEFAULT) -> SpanDetector:
     """Return a detector of these entities."""
     return rules.detector([rule for rule in RULES if rule.entity in entities])

@@ -29,7 +29,7 @@ RIGHT = r"(?:\z|[^0-9A-Za-z_.\-/]|[.\-/](?:\z|[^0-9A-Za-z]))"
 class Rule(NamedTuple):
     """`core` is the span; `left` must end where it starts, `right` must follow it.
 
-    `left` is best written so that it cannot end in two ways, with characters the core may start with.
+    Write `left` so that it can end in one way only: not with what the core may start with.
     """
 
     entity: str
@@ -202,5 +202,5 @@ def _in_context(compiled: _Compiled, data: bytes, start: int) -> bool:
 
 
 def detector(rules: Sequence[Rule]) -> SpanDetector:
-    """Compile a table of rules; takes a second or so for a few hundred, most of it without the GIL."""
+    """Compile a table of rules: seconds for a few hundred, nearly all without the GIL."""
     return _Rules(rules)

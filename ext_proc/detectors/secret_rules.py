@@ -5,8 +5,6 @@ on as long as its characters do. Secrets that only their surroundings give away 
 `secrets`.
 """
 
-# ruff: noqa: E501 - one rule a line reads as a table
-
 _A = "[A-Za-z0-9]"
 _T = r"[A-Za-z0-9_\-]"
 _H = "[0-9a-f]"

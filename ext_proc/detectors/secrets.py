@@ -7,6 +7,7 @@ random, or at least not like prose or code.
 
 # ruff: noqa: E501 - one rule a line reads as a table
 
+from functools import cache
 from itertools import pairwise
 from math import log2
 
@@ -26,9 +27,7 @@ _NAME_END = (
 _HARMLESS = r"public|csrf|xsrf|forgery|credentials?_?id|foreign|primary|vault|idempotency|cache|sort|partition"
 _IS = r"(?: [a-z]{2,8})?[ \t]{0,4}(?:[:=!]?={1,3}|:|=>|:=|,)>?[ \t]{0,4}"
 _SAYS = r" (?:is|was|ist|est|es)[:]? "
-_WORD = (
-    r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
-)
+_WORD = r"(?i:passw(?:or)?t?d?|passwort|passwd|pwd|passphrase|passcode|mot de passe|contrase\xe1a)"
 _NAME = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
 _QUOTED = r"[\"'`]"
 _VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80][^\s\"'`,;]{5,199}"
@@ -64,11 +63,22 @@ def _kinds(value: str) -> int:
     )
 
 
-def _changes(value: str) -> int:
-    """Count where letters turn into digits or back: many in tokens, few in names and versions."""
-    return sum(
-        a.isalnum() and b.isalnum() and a.isdigit() != b.isdigit() for a, b in pairwise(value)
-    )
+def _kind(character: str) -> str:
+    if character.isdigit():
+        return "digit"
+    return ("upper" if character.isupper() else "lower") if character.isalpha() else ""
+
+
+def _scattered(value: str) -> bool:
+    """Tell whether kinds of characters change as often as by chance; in names and versions they do not."""
+    kinds = [_kind(c) for c in value]
+    numeric = mixed = 0
+    for a, b in pairwise(kinds):
+        if a and b and a != b and (a, b) != ("upper", "lower"):
+            mixed += 1
+            numeric += "digit" in (a, b)
+    size = len(value)
+    return numeric >= max(3, size // 12) or (numeric > 0 and mixed >= max(4, size * 0.3))
 
 
 def _random(value: str) -> bool:
@@ -76,7 +86,7 @@ def _random(value: str) -> bool:
     value = value.rstrip(".,:;")
     return (
         len(value) >= 12
-        and _changes(value) >= max(3, len(value) // 12)
+        and _scattered(value)
         and not _placeholder(value)
         and value.count("/") < 6
         and entropy(value) >= 2.8
@@ -89,7 +99,7 @@ def _password(value: str) -> bool:
     signs = {c for c in value if not c.isalnum()}
     if len(value) < 6 or _placeholder(value) or entropy(value) < 2.3:
         return False
-    if len(signs) >= 5:
+    if len(signs) >= 5 or value.isdigit():
         return True
     some = any(c.isdigit() for c in value) or _kinds(value) >= 3
     return some and _kinds(value) >= 2 and not any(mark in value for mark in _CODE)
@@ -137,11 +147,12 @@ RULES: tuple[Rule, ...] = (
     Rule("Password", _VALUE, left=_NAME + _NAME_END + _IS + _QUOTED + "?", right=r"(?:\z|[\s\"'`,;])", check=_signs, score=0.6),
     Rule("APIKey", r"[A-Za-z0-9+/]{40}", left=r"(?i:aws)[A-Za-z_.\-]{0,24}(?i:key)" + _NAME_END + _IS + _QUOTED + "?",
          right=r"(?:\z|[^A-Za-z0-9+/=])", check=_aws, score=0.9),
-    Rule("APIKey", r"[A-Za-z0-9+/]{86}==", left=r"(?i:account|access)_?key=", right="", score=0.95),
+    Rule("APIKey", r"[A-Za-z0-9+/]{86}==", left=r"(?i:account_?key|access_?key)=", right="", score=0.95),
     Rule("APIKey", r"[A-Za-z0-9+/]{43}=", left=r"(?i:shared_?access_?key)=", right="", score=0.95),
 )  # fmt: skip
 
 
+@cache  # the same for every policy, and slow to compile
 def detector() -> SpanDetector:
     """Return a detector of every kind of secret."""
     return rules.detector(RULES)

@@ -56,7 +56,7 @@ class Cover(NamedTuple):
 
 
 def order(span: Span) -> tuple[int, float, str]:
-    """By start; of several at one start the surest names the cover. Ends play no part: a tail may still grow."""
+    """Sort by start, then surest first; never by end, for a tail may still grow."""
     return (span.start, -span.score, span.entity)
 
 

@@ -6,6 +6,8 @@ makes sure that after a verdict or a failure nothing more is released.
 
 from typing import Any, Protocol
 
+import orjson
+
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import sse
 from ext_proc.formats.dialect import Count, unreadable
@@ -118,13 +120,17 @@ class Codec:
 
     def end(self) -> bytes:
         """The provider ended; return what is left."""
-        last = self._take(self._events.finish)
+        last = self._take(self._last)
         rest = b"" if self.blocked or self.failed else self._machine.finish()
         return last + rest
 
     def abort(self, reject: Reject, request_id: str) -> bytes:
         """Return what ends the stream early."""
         return self._machine.abort(reject, request_id)
+
+    def _last(self) -> list[sse.Event]:
+        """Return an event that lacks only its blank line; one that was cut is dropped."""
+        return [event for event in self._events.finish() if _is_complete(event.data)]
 
     def _take(self, cut: Any, *data: bytes) -> bytes:
         released: list[bytes] = []
@@ -141,3 +147,13 @@ class Codec:
         except BrokenStreamError as broken:
             self._failed = unreadable(str(broken))
         return b"".join(released)
+
+
+def _is_complete(data: bytes | None) -> bool:
+    if data is None or data.strip() == b"[DONE]":
+        return True
+    try:
+        orjson.loads(data)
+    except ValueError:
+        return False
+    return True

@@ -62,6 +62,8 @@ class Passing(Stated):
             return event.raw
         try:
             chunk = _CHUNK.decode(event.data)
+        except msgspec.ValidationError:
+            chunk = _stated(event.data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return event.raw
         self.note(chunk.model, chunk.usage)
@@ -82,6 +84,14 @@ class Passing(Stated):
     def abort(self, reject: Reject, request_id: str) -> bytes:
         """End with an error."""
         return errors.openai_stream(reject, request_id)
+
+
+def _stated(data: bytes) -> _Chunk:
+    """Read what a chunk of an unknown shape states."""
+    chunk = msgspec.json.decode(data)
+    return _Chunk(
+        chunk.get("model"), chunk.get("usage"), [_Choice()] if chunk.get("choices") else []
+    )
 
 
 def _tally(tally: Tally, delta: _Delta) -> None:

@@ -40,7 +40,7 @@ PART = Parts(
     {
         "text": Object({**_TEXT, "text": Prose()}, strict=True),
         "refusal": Object({**_TEXT, "refusal": Prose()}, strict=True),
-        "image_url": Object({**_TEXT, "image_url": _IMAGE}, strict=True),
+        "image_url": Object({**_TEXT, "image_url": Url("image", _IMAGE)}, strict=True),
         "input_audio": Object({**_TEXT, "input_audio": _SOUND}, strict=True),
         "file": Object({**_TEXT, "file": _FILE}, strict=True),
     }

@@ -145,11 +145,14 @@ class Url:
     """A link to content, or the content itself in a data: URI; the link is text."""
 
     kind: str
+    wrapped: Rule | None = None
+    """How an object around the link is read."""
 
     def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
         value = owner[key]
         if not isinstance(value, str):
-            found.anything(owner, key, origin)
+            reader = self.wrapped.read if self.wrapped is not None else Found.anything
+            reader(found, owner, key, origin)
             return
         head, comma, tail = value.partition(";base64,")
         if comma and head[:5].lower() == "data:":
@@ -162,6 +165,8 @@ class Url:
 
     def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, f"text; recorded as unscanned (url; {self.kind} if data:)"
+        if self.wrapped is not None:
+            yield from self.wrapped.fields(path)
 
 
 @dataclass(frozen=True, slots=True)

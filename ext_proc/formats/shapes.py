@@ -100,6 +100,9 @@ class Parts:
     def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
         value = owner[key]
         origin = self.origin or origin
+        if isinstance(value, str):
+            found.prose(owner, key, value, origin)
+            return
         if not isinstance(value, dict):
             if value is not None:
                 found.anything(owner, key, origin)
@@ -116,6 +119,6 @@ class Parts:
         yield path, "text"
         for kind, part in self.types.items():
             step = f"type={kind}"
-            if path.count(step) < 1 and sum(each.startswith("type=") for each in path) < 2:
+            if step not in path and sum(each.startswith("type=") for each in path) < 2:
                 yield from part.fields((*path, step))
         yield (*path, "type=*"), "text; recorded as unscanned (unknown)"

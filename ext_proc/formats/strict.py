@@ -52,12 +52,14 @@ def parse_inner(text: str) -> Any:
 
 
 def is_json(text: str) -> bool:
-    """Tell whether a string is a JSON object or array, however sloppy."""
+    """Tell whether a string is a JSON object or array, however sloppy or deep."""
     if text.lstrip()[:1] not in ("{", "["):
         return False
     try:
         _PROBE.decode(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return True
+    except ValueError:
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""The guard against prompt injection: it scores each text in scope, and the highest score counts."""
+"""The guard against prompt injection: each text in scope is scored, the highest score counts."""
 
 from collections import Counter
 

@@ -1,7 +1,6 @@
 """Every entity: what it finds, exactly, and what it leaves alone (entities.yaml, national.yaml)."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ CASES = {
 ENTITIES = (*pii.ENTITIES, *secrets.ENTITIES)
 
 
-@cache
 def detector_of(entity: str) -> SpanDetector:
     return secrets.detector() if entity in secrets.ENTITIES else pii.detector((entity,))
 

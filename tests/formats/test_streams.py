@@ -170,7 +170,9 @@ def check(path, out, codec):
     assert after.ends == before.ends
     assert after.usage == before.usage
     assert after.done == before.done
-    assert [whole(inner.read(text), ("",)) for text in before.wholes] == [inner.read(text) for text in after.wholes]
+    assert [whole(inner.read(text), ("",)) for text in before.wholes] == [
+        inner.read(text) for text in after.wholes
+    ]
     for planted in PLANTED:
         assert planted not in out.decode()
     for place, text in after.texts.items():
@@ -203,7 +205,12 @@ def test_chunking_does_not_show(path):
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
 def test_without_guards_the_events_pass_as_they_are(path):
     out, codec = run(path, range(1, path.stat().st_size), None)
-    raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    raw = (
+        path.read_bytes()
+        .removeprefix(b"\xef\xbb\xbf")
+        .replace(b"\r\n", b"\n")
+        .replace(b"\r", b"\n")
+    )
     assert out == raw.rstrip(b"\n") + b"\n\n"
     assert codec.output_tokens > 0
 
@@ -239,7 +246,9 @@ def test_usage_is_read_wherever_it_comes(name, counts):
 
 
 @pytest.mark.parametrize("open_field", [None, redacting], ids=["passing", "inspected"])
-@pytest.mark.parametrize("path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem
+)
 def test_usage_nobody_asked_for_is_hidden(path, open_field):
     out, codec = run(path, [], open_field, usage=False)
     assert b'"usage"' not in out
@@ -255,7 +264,10 @@ def test_blocked_streams_release_nothing_of_what_was_found(path):
     for size in (1, 7, 64, len(raw)):
         call = call_for(path.name)
         codec = DIALECTS[call.format].stream(call, blocking, len)
-        out = b"".join(codec.feed(raw[at : at + size]) for at in range(0, len(raw), size)) + codec.end()
+        out = (
+            b"".join(codec.feed(raw[at : at + size]) for at in range(0, len(raw), size))
+            + codec.end()
+        )
         assert codec.blocked
         assert codec.feed(raw) == codec.end() == b""
         out += codec.abort(Reject(403, "blocked_by_policy", "Blocked by a policy."), "req-1")
@@ -270,7 +282,9 @@ def test_blocked_streams_release_nothing_of_what_was_found(path):
             assert seen.errors[0]["code"] == "blocked_by_policy"
 
 
-@pytest.mark.parametrize("path", [p for p in STREAMS if p.stem.startswith("anthropic")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in STREAMS if p.stem.startswith("anthropic")], ids=lambda path: path.stem
+)
 def test_blocks_open_and_close_in_order(path):
     after = Transcript(run(path, range(1, path.stat().st_size), redacting)[0])
     is_open = None
@@ -287,7 +301,9 @@ def test_blocks_open_and_close_in_order(path):
         assert kinds[-2:] == ["signature", "stop"]
 
 
-@pytest.mark.parametrize("path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem
+)
 def test_no_text_of_a_choice_follows_its_end(path):
     order = Transcript(run(path, [], redacting)[0]).order
     for choice in {index for _, index in order}:
@@ -295,11 +311,56 @@ def test_no_text_of_a_choice_follows_its_end(path):
         assert "text" not in steps[steps.index("end") :] if "end" in steps else True
 
 
-TEXTS = ("ana@mail.example", "4111 1111 1111 1111", "10.0.0.1", "hi ", "\n", '"', "\\", "é", "😀", ", ", "7", "{", "[")
+@pytest.mark.parametrize("guard", [None, redacting], ids=["passing", "inspected"])
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def test_a_stream_cut_anywhere_ends_with_what_came_whole(path, guard):
+    raw = path.read_bytes()
+    for cut in range(0, len(raw), 61):
+        call = call_for(path.name)
+        codec = DIALECTS[call.format].stream(call, guard)
+        out = codec.feed(raw[:cut]) + codec.end()
+        assert codec.failed is None
+        came = RawTranscript(whole_events(raw[:cut]))
+        expected = {
+            place: whole(text, place) if guard else text
+            for place, text in came.texts.items()
+            if text
+        }
+        assert {place: text for place, text in RawTranscript(out).texts.items() if text} == expected
+
+
+def whole_events(raw):
+    """What came before the cut, without an event that is cut in its data."""
+    text = raw.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    before, _, last = text.rpartition("\n\n")
+    try:
+        RawTranscript(last.encode())
+    except ValueError:
+        return before.encode()
+    return text.encode()
+
+
+TEXTS = (
+    "ana@mail.example",
+    "4111 1111 1111 1111",
+    "10.0.0.1",
+    "hi ",
+    "\n",
+    '"',
+    "\\",
+    "é",
+    "😀",
+    ", ",
+    "7",
+    "{",
+    "[",
+)
 
 
 @given(
-    answers=st.lists(st.lists(st.sampled_from(TEXTS), max_size=6).map("".join), min_size=1, max_size=3),
+    answers=st.lists(
+        st.lists(st.sampled_from(TEXTS), max_size=6).map("".join), min_size=1, max_size=3
+    ),
     data=st.data(),
 )
 @settings(max_examples=60, deadline=None)
@@ -321,7 +382,9 @@ def test_any_split_of_any_texts_into_deltas(answers, data):
     assert {place: text for place, text in out.texts.items() if text} == expected
     for place in fields:
         if place[-1] == "arguments":
-            assert json.loads(out.texts[place])["n"][1] == whole(json.loads(fields[place])["a"], ("",))
+            assert json.loads(out.texts[place])["n"][1] == whole(
+                json.loads(fields[place])["a"], ("",)
+            )
 
 
 def pieces(text, data):

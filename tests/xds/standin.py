@@ -24,6 +24,9 @@ from envoy_data_plane.envoy.service.ext_proc.v3 import (
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Struct
 
+from controller.xds import discovery_pb2 as wire
+from controller.xds import snapshot
+
 KEPT = {"x-forwarded-proto", "content-type", "content-length", "x-request-id", "host", "user-agent"}
 
 
@@ -224,3 +227,29 @@ class Provider:
         return web.json_response(
             {"path": request.path, "length": len(body)}, headers={"x-envoy-leak": "1", "server": "p"}
         )
+
+
+class PlanClient:
+    """What ext_proc is to the ADS server: subscribes to plans and ACKs them."""
+
+    def __init__(self, path):
+        self.channel = grpc.aio.insecure_channel(f"unix:{path}")
+        self.plans = {}
+
+    async def follow(self):
+        call = self.channel.stream_stream(
+            "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+            request_serializer=wire.DeltaDiscoveryRequest.SerializeToString,
+            response_deserializer=wire.DeltaDiscoveryResponse.FromString,
+        )(wait_for_ready=True)
+        node = wire.Node(id="ext_proc/0")
+        await call.write(wire.DeltaDiscoveryRequest(node=node, type_url=snapshot.PLAN))
+        async for response in call:
+            self.plans.update({each.name: each.resource.value for each in response.resources})
+            for name in response.removed_resources:
+                del self.plans[name]
+            await call.write(
+                wire.DeltaDiscoveryRequest(
+                    type_url=response.type_url, response_nonce=response.nonce
+                )
+            )

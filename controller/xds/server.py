@@ -1,0 +1,156 @@
+"""The ADS server: delta streams over a Unix socket, a loop around `cache` and nothing more.
+
+Envoy and ext_proc speak the same protocol to it; the type URL says what they are after.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from controller.xds import discovery_pb2 as wire
+from controller.xds.ads import Request, Response
+from controller.xds.cache import Cache, Event
+from controller.xds.snapshot import Resource, Snapshot
+
+_SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+)
+Sent = Callable[[Response], None]
+Happened = Callable[[Event], None]
+_Stream = grpc.aio.ServicerContext[wire.DeltaDiscoveryRequest, wire.DeltaDiscoveryResponse]
+
+
+class AdsServer:
+    """Serves one Cache; `sent` and `happened` hear of every push and of every event."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        happened: Happened,
+        sent: Sent,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cache = cache
+        self._happened = happened
+        self._sent = sent
+        self._clock = clock
+        self._queues: dict[int, asyncio.Queue[Response]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._server = grpc.aio.server(options=_KEEPALIVE)
+
+    async def start(self, socket: Path) -> None:
+        """Listen on the socket."""
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            request_deserializer=wire.DeltaDiscoveryRequest.FromString,
+            response_serializer=wire.DeltaDiscoveryResponse.SerializeToString,
+        )
+        methods = {"DeltaAggregatedResources": handler}
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE, methods),)
+        )
+        self._server.add_insecure_port(f"unix:{socket}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """End all streams; clients keep what they hold."""
+        if self._timer:
+            self._timer.cancel()
+        await self._server.stop(grace=None)
+
+    def publish(self, target: Snapshot, bridge: Mapping[str, Resource]) -> None:
+        """Set what all clients should hold, and send what can be sent."""
+        self._cache.publish(target, bridge, self._clock())
+        self._advance()
+
+    async def _serve(
+        self, requests: AsyncIterator[wire.DeltaDiscoveryRequest], _context: _Stream
+    ) -> AsyncIterator[wire.DeltaDiscoveryResponse]:
+        number = self._cache.connect(self._clock())
+        queue = self._queues[number] = asyncio.Queue()
+        reader = asyncio.create_task(self._read(number, requests))
+        try:
+            while not (reader.done() and queue.empty()):
+                response = await _next(queue, reader)
+                if response is not None:
+                    yield _encode(response)
+            reader.result()
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+            del self._queues[number]
+            self._cache.disconnect(number)
+            self._advance()
+
+    async def _read(
+        self, number: int, requests: AsyncIterator[wire.DeltaDiscoveryRequest]
+    ) -> None:
+        async for message in requests:
+            for event in self._cache.receive(number, _decode(message)):
+                self._happened(event)
+            self._advance()
+
+    def _advance(self) -> None:
+        """Send what is due, tell what has come true, and come back when time alone changes something."""
+        now = self._clock()
+        responses, events = self._cache.advance(now)
+        for number, response in responses:
+            self._sent(response)
+            self._queues[number].put_nowait(response)
+        for event in events:
+            self._happened(event)
+        if self._timer:
+            self._timer.cancel()
+        deadline = self._cache.deadline(now)
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, deadline - now), self._advance)
+
+
+async def _next(queue: asyncio.Queue[Response], reader: asyncio.Task[None]) -> Response | None:
+    """The next response, or None if the client ends first."""
+    getter = asyncio.create_task(queue.get())
+    try:
+        await asyncio.wait({getter, reader}, return_when=asyncio.FIRST_COMPLETED)
+        return getter.result() if getter.done() else None
+    finally:
+        getter.cancel()
+
+
+def _decode(message: wire.DeltaDiscoveryRequest) -> Request:
+    return Request(
+        type_url=message.type_url,
+        node_id=message.node.id,
+        subscribe=tuple(message.resource_names_subscribe),
+        unsubscribe=tuple(message.resource_names_unsubscribe),
+        initial_versions=tuple(message.initial_resource_versions.items()),
+        nonce=message.response_nonce,
+        error=message.error_detail.message if message.HasField("error_detail") else None,
+    )
+
+
+def _encode(response: Response) -> wire.DeltaDiscoveryResponse:
+    return wire.DeltaDiscoveryResponse(
+        type_url=response.type_url,
+        nonce=response.nonce,
+        removed_resources=response.removed,
+        resources=[
+            wire.Resource(
+                name=each.name,
+                version=each.version,
+                resource=wire.Body(type_url=response.type_url, value=each.content),
+            )
+            for each in response.resources
+        ],
+    )

@@ -1,0 +1,112 @@
+"""The coverage table: each field of each format, in each kind of body, and how it is read.
+
+Made from the formats' own tables, so that it cannot say more than they do; the tests plant a
+marker in each field it names. `python -m ext_proc.formats.coverage FILE` writes it, and with
+`--check` only compares.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path as File
+
+from crds.plan import Format
+from ext_proc.formats import anthropic_tables, openai_embeddings, openai_tables
+from ext_proc.formats.rules import Path
+from ext_proc.formats.shapes import Object
+
+Row = tuple[Path, str]
+BODIES: dict[tuple[Format, str], Object] = {
+    ("OpenAIChat", "request"): openai_tables.REQUEST,
+    ("OpenAIChat", "response"): openai_tables.RESPONSE,
+    ("OpenAIChat", "stream"): openai_tables.CHUNK,
+    ("OpenAIEmbeddings", "request"): openai_embeddings.REQUEST,
+    ("OpenAIEmbeddings", "response"): openai_embeddings.RESPONSE,
+    ("AnthropicMessages", "request"): anthropic_tables.REQUEST,
+    ("AnthropicMessages", "response"): anthropic_tables.RESPONSE,
+    ("AnthropicMessages", "stream"): anthropic_tables.EVENT,
+}
+_DELTA: Path = ("choices", "[]", "delta")
+_HOW = {
+    "token": "token",
+    "name": "text, whole",
+    "data": "data",
+    "json": "text in pieces, escapes undone",
+    "text": "text in pieces",
+}
+_AS_ANSWERED = {"message": "as the response", "content_block": "as `content[]` of the response"}
+_INTRODUCTION = """# What is scanned
+
+Generated from the format tables by `python -m ext_proc.formats.coverage docs/coverage.md`; the
+tests plant a marker in every field below and look for it. `*` stands for any field the table does
+not name, `type=*` for any type of part.
+
+- **text**: guards read it. A string that is JSON is read without its escapes.
+- **text in pieces**: guards read it as one text, however the stream cuts it.
+- **token**: an id, an enumeration or a number. Whatever does not look like one is text.
+- **numbers**, **signature**, **data**: not text. Whatever else stands there is.
+- **recorded as unscanned**: no guard can read it; the request's record names the kind, and
+  `unscanned: Block` refuses it.
+- Anthropic streams: a block's initial `text` or `thinking` is the first piece of its text.
+- OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back.
+"""
+
+
+def rows(name: Format, direction: str) -> Iterator[Row]:
+    """Name the fields of one direction of a format, and how each is read."""
+    for path, how in BODIES[name, direction].fields(()):
+        is_type = path[-1] == "type" and len(path) > 1 and path[-2].startswith("type=")
+        apart = direction == "stream" and path[-1] in ("delta", "logprobs")
+        if not is_type and not apart:
+            yield path, how
+    if (name, direction) == ("OpenAIChat", "stream"):
+        for place, (_, how) in openai_tables.STREAMED.items():
+            yield (*_DELTA, *place), _HOW[how]
+        yield (*_DELTA, "*"), "text in pieces, with its key"
+    if (name, direction) == ("AnthropicMessages", "stream"):
+        for kind, (field, _) in anthropic_tables.STREAMED.items():
+            pieces = "json" if kind == "input_json_delta" else "text"
+            yield ("delta", f"type={kind}", field), _HOW[pieces]
+        yield ("delta", "type=signature_delta", "signature"), "signature"
+        yield ("delta", "type=*", "*"), "text in pieces, with its key"
+        for path, how in anthropic_tables.MESSAGE_DELTA.fields(("delta",)):
+            yield path, how
+
+
+def write(path: Path) -> str:
+    """Return a path as people write it."""
+    written = ""
+    for step in path:
+        if step == "[]":
+            written += "[]"
+        elif step.startswith("type="):
+            written += f"({step.removeprefix('type=')})"
+        else:
+            written += f".{step}" if written else step
+    return written
+
+
+def table() -> str:
+    """Return the whole page."""
+    parts = [_INTRODUCTION]
+    for name, direction in BODIES:
+        parts.append(f"\n## {name}, {direction}\n\n| field | read as |\n|---|---|\n")
+        for path, how in rows(name, direction):
+            if direction == "stream" and path[0] in _AS_ANSWERED:
+                continue
+            parts.append(f"| `{write(path)}` | {how} |\n")
+        if name == "AnthropicMessages" and direction == "stream":
+            parts += [f"| `{field}` | {how} |\n" for field, how in _AS_ANSWERED.items()]
+    return "".join(parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or tell whether it is up to date."""
+    page = File(next(argument for argument in arguments if argument != "--check"))
+    if "--check" in arguments:
+        return 0 if page.exists() and page.read_text(encoding="utf-8") == table() else 1
+    page.write_text(table(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""The client of the plans against a scripted controller."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+
+from google.protobuf import any_pb2
+
+from crds.plan import TYPE_URL, GuardPlan, Guards, RoutePlan, VirtualHostPlan, canonical, version
+from ext_proc import ads
+from ext_proc.plans import Plans
+from tests.ext_proc.ads_server import Controller, response
+
+HOST = VirtualHostPlan(name="host", gateway="ns/ai", listener="http", routes=("ns/r",))
+ROUTE = RoutePlan(name="ns/r", rules=())
+
+
+@asynccontextmanager
+async def following(address):
+    heard = asyncio.Queue()
+    with ThreadPoolExecutor(1) as pool:
+        plans = Plans(pool)
+        task = asyncio.create_task(ads.follow(address, "ext_proc/1", plans, heard.put_nowait, retry_s=0.01))
+        try:
+            yield plans, heard
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_the_first_request_asks_for_every_plan_and_what_comes_is_acked(tmp_path):
+    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, _):
+        first = await controller.heard.get()
+        assert (first.node.id, first.type_url) == ("ext_proc/1", TYPE_URL)
+        assert (list(first.resource_names_subscribe), dict(first.initial_resource_versions)) == (["*"], {})
+        controller.send(response("n1", HOST, ROUTE))
+        ack = await controller.heard.get()
+        assert (ack.response_nonce, ack.HasField("error_detail"), ack.type_url) == ("n1", False, TYPE_URL)
+        assert plans.snapshot.complete
+        assert plans.snapshot.versions == {"vh/host": version(canonical(HOST)), "route/ns/r": version(canonical(ROUTE))}
+
+
+async def test_what_cannot_be_used_is_nacked_by_name_and_changes_nothing(tmp_path):
+    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, heard):
+        controller.send(response("n1", HOST, ROUTE))
+        await heard.get()
+        before = plans.snapshot
+        bad = response("n2", HOST.model_copy(update={"listener": "other"}))
+        bad.resources.add(name="route/ns/bad", version="x", resource=any_pb2.Any(type_url=TYPE_URL, value=b'{"kind":"Route","name":"planted"}'))
+        controller.send(bad)
+        assert await heard.get() is False
+        requests = [await controller.heard.get() for _ in range(3)]
+        assert (requests[-1].response_nonce, requests[-1].error_detail.message) == ("n2", "route/ns/bad cannot be used")
+        assert plans.snapshot is before
+
+
+async def test_a_plan_is_replaced_and_removed_while_a_request_keeps_its_own(tmp_path):
+    guard = GuardPlan(name="g", policy="ns/p", type="Keywords", action="Block", words=("w",))
+    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, heard):
+        controller.send(response("n1", HOST, ROUTE))
+        await heard.get()
+        host, snapshot = await plans.host("vh/host", 0)
+        controller.send(response("n2", HOST.model_copy(update={"guards": (Guards(request=(guard,)),)}), removed=("route/ns/r",)))
+        await heard.get()
+        assert (snapshot.hosts["vh/host"] is host, "ns/r" in snapshot.routes) == (True, True)
+        assert (len(plans.snapshot.hosts["vh/host"].levels), plans.snapshot.routes) == (1, {})
+
+
+async def test_plans_outlive_the_controller_and_are_named_when_it_returns(tmp_path):
+    address = f"unix:{tmp_path}/ads.sock"
+    async with following(address) as (plans, heard):
+        async with Controller(address) as controller:
+            controller.send(response("n1", HOST, ROUTE))
+            await heard.get()
+        assert plans.snapshot.complete
+        async with Controller(address) as controller:
+            again = await controller.heard.get()
+            assert dict(again.initial_resource_versions) == dict(plans.snapshot.versions)
+
+
+async def test_a_stream_waits_for_a_plan_under_way_and_gives_up(tmp_path):
+    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, _):
+        assert await plans.host("vh/host", 0) is None
+        waiting = asyncio.create_task(plans.host("vh/host", 30))
+        controller.send(response("n1", HOST, ROUTE))
+        found = await waiting
+        assert found is not None
+        assert await plans.host("vh/other", 0) is None

@@ -1,0 +1,50 @@
+"""The bad-input suite at the JSON door, one row each: refused, or every hidden text found."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ext_proc.call import Call, Reject
+from ext_proc.formats.table import DIALECTS
+
+ROWS = yaml.safe_load((Path(__file__).parent / "hostile.yaml").read_text(encoding="utf-8"))
+
+
+def body(row):
+    if "hex" in row:
+        return bytes.fromhex(row["hex"])
+    if "repeat" in row:
+        before, unit, count, after = row["repeat"]
+        closing = row["close"] * count + "}" if "close" in row else ""
+        return (before + unit * count + after + closing).encode()
+    return row["body"].encode()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['item']} {row['name']}")
+def test_row(row):
+    dialect = DIALECTS[row.get("format", "OpenAIChat")]
+    sent = body(row)
+    call = dialect.decode_request(sent)
+    if "refused" in row:
+        assert isinstance(call, Reject)
+        assert (call.status, call.code) == (row["refused"], "malformed_request")
+        assert "ana" not in call.message
+        return
+    assert isinstance(call, Call), call
+    if "texts" in row:
+        assert [[text.origin, text.value] for text in call.texts] == row["texts"]
+    for part in row.get("sees", ()):
+        assert any(part in text.value for text in call.texts)
+    if "unscanned" in row:
+        assert dict(call.unscanned) == row["unscanned"]
+    if "kept" in row:
+        assert dialect.encode_request(call, False) is sent
+    if "replace" in row:
+        old, new = row["replace"]
+        next(text for text in call.texts if text.value == old).replace(new)
+        assert dialect.encode_request(call, False).decode() == row["encoded"]
+
+
+def test_every_number_of_the_parsers_part_has_a_row():
+    assert {11, 12, 13, 14, 15, 16, 17} <= {row["item"] for row in ROWS}

@@ -1,0 +1,332 @@
+"""What golden files show badly: limits, age, scale of the plan, and what must stay equal."""
+
+import copy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller import names
+from controller.resources import Broken, Object, Problem, Resources
+from controller.translate import translate
+from controller.translate.conditions import problems
+from controller.translate.virtual_hosts import CLASS_LIMIT
+from crds.aibackend import AIBackendSpec
+from crds.aipolicy import AIPolicySpec
+from crds.airoute import AIRouteSpec
+from crds.entities import ENTITIES
+from crds.gateway import GatewaySpec, SecretValue
+from crds.meta import Key, ObjectMeta
+from ext_proc.detectors import pii
+
+SPECS = {
+    "Gateway": GatewaySpec,
+    "AIRoute": AIRouteSpec,
+    "AIBackend": AIBackendSpec,
+    "AIPolicy": AIPolicySpec,
+}
+LISTENER = {"name": "http", "port": 80, "protocol": "HTTP"}
+GATEWAY = {"gatewayClassName": "dragoman", "listeners": [LISTENER]}
+OPENAI = {"provider": "OpenAI", "auth": {"type": "None"}}
+
+
+def made(kind: str, name: str, spec: dict[str, Any], created: str = "") -> dict[Key, Object]:
+    key = Key(kind, "infra", name)
+    meta = ObjectMeta(name=name, namespace="infra", creation_timestamp=created, generation=7)
+    return {key: Object(key, meta, SPECS[kind].model_validate(spec), f"{name}.yaml:1")}
+
+
+def routed(name: str, *rules: dict[str, Any], created: str = "", **spec: Any) -> dict[Key, Object]:
+    filled = [
+        {"name": f"r{n}", "backendRefs": [{"name": "openai"}], **r} for n, r in enumerate(rules)
+    ]
+    return made("AIRoute", name, {"parentRefs": [{"name": "ai"}], "rules": filled, **spec}, created)
+
+
+def world(routes: dict[Key, Object], **more: Any) -> Resources:
+    return Resources(
+        gateways=made("Gateway", "ai", GATEWAY),
+        backends=made("AIBackend", "openai", OPENAI),
+        routes=routes,
+        **more,
+    )
+
+
+def model(name: str) -> list[dict[str, Any]]:
+    return [{"model": {"value": name}}]
+
+
+def test_the_entities_are_those_the_detectors_find() -> None:
+    assert ENTITIES == pii.ENTITIES
+
+
+def test_nothing_makes_nothing() -> None:
+    translation = translate(Resources())
+    assert translation.config.listeners == ()
+    assert translation.statuses == {}
+
+
+def test_older_comes_before_name() -> None:
+    routes = routed("a", {"matches": model("chat")}, created="2026-02-01T00:00:00Z")
+    routes |= routed("z", {"matches": model("chat")}, created="2026-01-01T00:00:00Z")
+    plan = translate(world(routes)).config.virtual_host_plans[0]
+    assert [row.route for row in plan.tiers[0].exact["chat"]] == ["infra/z"]
+
+
+def test_rules_beyond_the_limit_of_classes_are_served_as_broken() -> None:
+    rules = [{"matches": model(f"m{n}"), "timeouts": {"request": f"{n + 1}s"}} for n in range(40)]
+    translation = translate(world(routed("many", *rules)))
+    (listener,) = translation.config.listeners
+    (host,) = listener.virtual_hosts
+    (plan,) = translation.config.route_plans
+    assert len(host.classes) == CLASS_LIMIT
+    assert [bool(rule.targets) for rule in plan.rules] == [True] * 32 + [False] * 8
+    assert all(
+        f"m{n}" in translation.config.virtual_host_plans[0].tiers[0].exact for n in range(40)
+    )
+    status = translation.statuses[Key("AIRoute", "infra", "many")]
+    assert {(c.type, c.status, c.reason) for c in status.conditions} >= {
+        ("ResolvedRefs", "False", "TooManyTrafficClasses")
+    }
+    assert len(status.problems) == 8
+
+
+def test_classes_of_a_plan_are_classes_of_its_virtual_hosts() -> None:
+    rule = {"timeouts": {"request": "9s", "firstByte": "2s"}, "retry": {"attempts": 1}}
+    translation = translate(world(routed("one", rule)))
+    named = {each.name for each in translation.config.listeners[0].virtual_hosts[0].classes}
+    served = translation.config.route_plans[0].rules[0]
+    assert {served.unary_class, served.stream_class} == named
+
+
+def test_an_edit_of_one_route_changes_one_plan() -> None:
+    routes = {}
+    for number in range(50):
+        routes |= routed(f"route-{number}", {"matches": model(f"m{number}")})
+    before = translate(world(routes)).config
+    edited = routes | routed("route-7", {"matches": model("m7"), "retry": {"attempts": 0}})
+    again = edited | routed(
+        "route-7", {"matches": model("m7"), "backendRefs": [{"name": "openai", "model": "x"}]}
+    )
+    unchanged, after = translate(world(edited)).config, translate(world(again)).config
+    assert unchanged == before
+    changed = [
+        old.name
+        for old, new in zip(before.route_plans, after.route_plans, strict=True)
+        if old != new
+    ]
+    assert changed == ["infra/route-7"]
+    assert after.virtual_host_plans[0].tiers == before.virtual_host_plans[0].tiers
+    assert after.listeners == before.listeners
+
+
+def test_every_name_has_an_owner() -> None:
+    config = translate(world(routed("one", {}))).config
+    assert set(config.owners) == {
+        names.listener(80),
+        names.http_routes(80),
+        "vh/infra/ai/http/*",
+        "route/infra/one",
+        "infra/openai/*",
+    }
+
+
+def test_statuses_bear_the_generation_they_judge() -> None:
+    statuses = translate(world(routed("one", {}))).statuses
+    assert {status.observed_generation for status in statuses.values()} == {7}
+
+
+def test_what_was_accepted_before_stays_until_it_is_mended_or_deleted() -> None:
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "ai"}
+    guard = {"name": "pii", "type": "PII", "action": "Block", "entities": ["Email"]}
+    spec = {"targetRefs": [target], "request": {"guards": [guard]}}
+    good = made("AIPolicy", "cards", spec)
+    key = next(iter(good))
+    bad = made(
+        "AIPolicy", "cards", {**spec, "request": {"guards": [{**guard, "entities": ["Emial"]}]}}
+    )
+    unread = (Broken(key, "cards.yaml:1", (Problem("spec", "cannot be read"),)),)
+
+    first = translate(world({}, policies=good))
+    second = translate(world({}, policies=bad), first.accepted)
+    third = translate(world({}, broken=unread), second.accepted)
+    guards = [each.config.virtual_host_plans[0].guards[0] for each in (first, second, third)]
+    assert guards[0].request
+    assert guards == [guards[0]] * 3
+
+    deleted = translate(world({}), third.accepted)
+    fresh = translate(world({}, policies=bad), deleted.accepted)
+    assert deleted.config.virtual_host_plans[0].guards[0].request == ()
+    assert fresh.config.virtual_host_plans[0].guards[0].unavailable == "infra/cards"
+
+
+def test_no_secret_shows() -> None:
+    auth = {"type": "APIKey", "secretRef": {"name": "key"}}
+    for value in (b"planted-value", b"planted-value\n", "planted-välue".encode()):
+        resources = Resources(
+            gateways=made("Gateway", "ai", GATEWAY),
+            backends=made("AIBackend", "openai", {"provider": "OpenAI", "auth": auth}),
+            routes=routed("one", {}),
+            secrets={Key("Secret", "infra", "key"): {"apiKey": SecretValue(value)}},
+        )
+        translation = translate(resources)
+        assert "planted" not in repr(translation)
+        assert "planted" not in " ".join(map(str, problems(translation.statuses)))
+
+
+names_ = st.sampled_from(["ai", "openai", "one", "http", "r0", "nowhere"])
+hosts = st.sampled_from(["a.example", "*.example", "b.a.example"])
+certificates = st.fixed_dictionaries(
+    {"certificateRefs": st.lists(st.fixed_dictionaries({"name": names_}), max_size=2)}
+)
+listeners = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": names_,
+            "port": st.integers(1, 3),
+            "protocol": st.sampled_from(["HTTP", "HTTPS", "TLS"]),
+        },
+        optional={"hostname": hosts, "tls": certificates},
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda each: each["name"],
+)
+refs = st.fixed_dictionaries(
+    {"name": names_},
+    optional={
+        "namespace": st.sampled_from(["infra", "other"]),
+        "model": names_,
+        "priority": st.integers(0, 2),
+    },
+)
+rules = st.lists(
+    st.fixed_dictionaries(
+        {"name": names_, "backendRefs": st.lists(refs, min_size=1, max_size=3)},
+        optional={"matches": st.builds(model, names_)},
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda each: each["name"],
+)
+parents = st.lists(
+    st.fixed_dictionaries({"name": names_}, optional={"sectionName": names_}),
+    min_size=1,
+    max_size=2,
+)
+targets = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {
+                "group": st.just("gateway.networking.k8s.io"),
+                "kind": st.just("Gateway"),
+                "name": names_,
+            },
+            optional={"sectionName": names_},
+        ),
+        st.fixed_dictionaries(
+            {"group": st.just("dragoman.dev"), "kind": st.just("AIRoute"), "name": names_},
+            optional={"sectionName": names_},
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+requests = st.fixed_dictionaries(
+    {"unscanned": st.sampled_from(["Allow", "Block"])},
+    optional={
+        "maxBodySize": st.sampled_from(["1Ki", "1Mi", "8Mi"]),
+        "guards": st.just(
+            [
+                {
+                    "name": "w",
+                    "type": "Keywords",
+                    "action": "Block",
+                    "configMapRef": {"name": "lists", "key": "w"},
+                }
+            ]
+        ),
+    },
+)
+
+
+@st.composite
+def resources(draw: st.DrawFn) -> Resources:
+    def some(kind: str, specs: st.SearchStrategy) -> dict[Key, Object]:
+        found: dict[Key, Object] = {}
+        for name in draw(st.lists(names_, max_size=3, unique=True)):
+            found |= made(kind, name, draw(specs))
+        return found
+
+    spec = {"parentRefs": parents, "rules": rules, "hostnames": st.lists(hosts, max_size=2)}
+    auth = st.sampled_from([{"type": "None"}, {"type": "APIKey", "secretRef": {"name": "key"}}])
+    provider = st.sampled_from(["OpenAI", "Anthropic"])
+    policy = {
+        "targetRefs": targets,
+        "request": requests,
+        "mode": st.sampled_from(["Enforce", "Audit"]),
+    }
+    gateway = {"gatewayClassName": st.sampled_from(["dragoman", "x"]), "listeners": listeners}
+    return Resources(
+        gateways=some("Gateway", st.fixed_dictionaries(gateway)),
+        routes=some("AIRoute", st.fixed_dictionaries(spec)),
+        backends=some("AIBackend", st.fixed_dictionaries({"provider": provider, "auth": auth})),
+        policies=some("AIPolicy", st.fixed_dictionaries(policy)),
+        config_maps=draw(
+            st.sampled_from([{}, {Key("ConfigMap", "infra", "lists"): {"w": "word"}}])
+        ),
+        secrets=draw(
+            st.sampled_from([{}, {Key("Secret", "infra", "key"): {"apiKey": SecretValue(b"k")}}])
+        ),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(resources())
+def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
+    """Never raises; same input, same output; every reference leads somewhere."""
+    before = copy.deepcopy(given_)
+    translation = translate(given_)
+    config = translation.config
+    assert given_ == before
+    turned = Resources(
+        gateways=dict(reversed(given_.gateways.items())),
+        routes=dict(reversed(given_.routes.items())),
+        backends=dict(reversed(given_.backends.items())),
+        policies=dict(reversed(given_.policies.items())),
+        config_maps=given_.config_maps,
+        secrets=given_.secrets,
+    )
+    assert repr(translate(turned)) == repr(translation)
+
+    clusters = {target.name for target in config.targets}
+    secrets = {secret.name for secret in config.secrets}
+    plans = {plan.name: plan for plan in config.route_plans}
+    assert {t.credential.secret for t in config.targets if t.credential} <= secrets
+    assert {name for each in config.listeners for name in each.certificates} <= secrets
+    by_name = {plan.name: plan for plan in config.virtual_host_plans}
+    for listener in config.listeners:
+        for host in listener.virtual_hosts:
+            plan = by_name.pop(host.name)
+            assert len(host.classes) <= CLASS_LIMIT
+            for tier in plan.tiers:
+                rows = [
+                    *tier.headers,
+                    *tier.rest,
+                    *sum([*tier.exact.values(), *tier.prefix.values()], ()),
+                ]
+                for row in rows:
+                    assert row.route in plan.routes
+                    (rule,) = [r for r in plans[row.route].rules if r.name == row.rule]
+                    assert {target.cluster for target in rule.targets} <= clusters
+                    if rule.targets:
+                        named = {each.name for each in host.classes}
+                        assert {rule.unary_class, rule.stream_class} <= named
+    assert by_name == {}
+    domains = [
+        (each.port, host.domain)
+        for each in config.listeners
+        if each.protocol == "HTTP"
+        for host in each.virtual_hosts
+    ]
+    assert len(domains) == len(set(domains))
