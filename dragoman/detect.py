@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ext_proc.detectors import injection, report
+from ext_proc.detectors import injection, report, secrets
 
 Detect = Callable[[str], dict[str, Any]]
 
@@ -28,7 +28,7 @@ def _injection() -> Detect:
 DETECTORS: dict[str, Callable[[], Detect]] = {
     "injection": _injection,
     "pii": lambda: lambda text: {"spans": report.spans_of(text)},
-    "secrets": lambda: lambda text: {"spans": report.spans_of(text, secrets_only=True)},
+    "secrets": lambda: lambda text: {"spans": report.spans_of(text, secrets.detector())},
 }
 
 

@@ -94,9 +94,9 @@ class _Handler(grpc.GenericRpcHandler):
         try:
             if await self._converse(exchange, context):
                 return
-            end = "gone"  # Envoy ended it: its client has gone
+            end = self._ended()
         except asyncio.CancelledError:
-            end = "failed" if self.stopping else "gone"
+            end = self._ended()
             raise
         except Exception as error:  # noqa: BLE001 - whatever breaks, nothing uninspected may pass
             self._failed(exchange.filter, type(error).__name__)
@@ -104,6 +104,10 @@ class _Handler(grpc.GenericRpcHandler):
         finally:
             self._close(exchange, end)
         await context.abort(grpc.StatusCode.INTERNAL, "the exchange was not completed")
+
+    def _ended(self) -> End:
+        """Envoy ends a stream when its client has gone; we end those that outlast a shutdown."""
+        return "failed" if self.stopping else "gone"
 
     def _close(self, exchange: Exchange, end: End) -> None:
         try:

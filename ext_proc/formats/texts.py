@@ -17,6 +17,8 @@ from ext_proc.call import Text
 from ext_proc.formats import inner, strict
 
 _LONG_NUMBER = 100_000
+_NESTED_ESCAPE = "\\\\u"
+"""An escape in JSON that stands in a string of JSON."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Found:
         """Add a string; one that is JSON is read without its escapes."""
         place = partial(setitem, owner, key)
         if value.lstrip()[:1] in ("{", "[") and strict.is_json(value):
-            self.texts.append(Text(origin, inner.read(value), partial(_place_inner, place)))
+            self.texts.append(Text(origin, _read(value), partial(_place_inner, place)))
         elif value:
             self.texts.append(Text(origin, value, place))
 
@@ -62,7 +64,7 @@ class Found:
         self._json(origin, {key: owner[key] for key in keys}, _Rest(owner, keys))
 
     def _json(self, origin: Origin, value: Any, place: Any) -> None:
-        self.texts.append(Text(origin, inner.read(orjson.dumps(value).decode()), place))
+        self.texts.append(Text(origin, _read(orjson.dumps(value).decode()), place))
 
 
 class _Rest:
@@ -83,6 +85,27 @@ class _Rest:
                 name += "_"
             self._owner[name] = value
             self._keys.append(name)
+
+
+def _read(text: str) -> str:
+    """Read JSON without its escapes, and without those of JSON in its own strings."""
+    if _NESTED_ESCAPE in text:
+        try:
+            text = orjson.dumps(_plain(strict.parse_inner(text))).decode()
+        except (ValueError, TypeError):  # TypeError: orjson's own for a lone surrogate
+            return inner.read(text)
+    return inner.read(text)
+
+
+def _plain(value: Any) -> Any:
+    """Rewrite strings that are JSON so that they hold no needless escapes."""
+    if isinstance(value, dict):
+        return {key: _plain(inside) for key, inside in value.items()}
+    if isinstance(value, list):
+        return [_plain(inside) for inside in value]
+    if isinstance(value, str) and "\\u" in value and strict.is_json(value):
+        return inner.write(_read(value))
+    return value
 
 
 def _place_inner(place: partial[None], text: str) -> None:

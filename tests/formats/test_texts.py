@@ -143,8 +143,28 @@ def test_a_text_may_be_replaced_twice():
 @settings(deadline=None)
 def test_unknown_fields_survive_a_change_elsewhere(value):
     call = chat(x_unknown=value)
-    swap(call, "hi", "ho")
+    call.texts[0].replace("ho")
     assert encoded(call)["x_unknown"] == value
+
+
+def test_json_in_json_in_json_is_read_without_escapes():
+    hidden = {"e": "ana@mail.example", "b": "x"}
+    for depth in (1, 2, 3, 4):
+        hidden = (
+            json.dumps(hidden).replace("ana@", "\\u0061na\\u0040")
+            if depth == 1
+            else json.dumps({"in": hidden})
+        )
+        for call in (
+            chat(x_unknown={"deep": [hidden]}),
+            chat(stop=hidden),
+            chat(metadata={"k": hidden}),
+        ):
+            swap(call, "ana@mail.example", "[M]")
+            value = encoded(call)
+            if depth == 1:
+                assert "[M]" in json.dumps(value)
+            assert "mail.example" not in json.dumps(value)
 
 
 def test_tool_input_is_one_text_with_its_keys():

@@ -18,7 +18,6 @@ CASES = list(golden.cases(HERE))
 RICH = [
     "across-namespaces-nobody-takes-an-older-routes-requests",
     "guards-add-up-from-gateway-to-rule",
-    "targets-that-differ-in-model-are-translated-each-in-its-chain",
 ]
 HASHED = """
 import sys

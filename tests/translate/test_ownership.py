@@ -81,7 +81,7 @@ def served(owned: Owned, request: tuple[str, dict[str, str]]) -> Candidate | Non
     return next(fits, None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds)
 def test_the_index_serves_as_the_rules_say(world: list) -> None:
     routes = [route(number, namespace, rules) for number, (namespace, rules) in enumerate(world)]
@@ -99,7 +99,7 @@ def test_the_index_serves_as_the_rules_say(world: list) -> None:
                 assert not (foreign and older and other.match_index is not None), (best, other)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds)
 def test_only_what_would_do_harm_or_nothing_is_left_out(world: list) -> None:
     """Each conflicted claim equals one that stands, or would take a request from a foreign one."""

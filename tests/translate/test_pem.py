@@ -1,6 +1,6 @@
 """Certificates and keys of every usual kind, made here, right and wrong."""
 
-import datetime
+import datetime as dt
 
 import pytest
 from cryptography import x509
@@ -22,7 +22,7 @@ KEYS = {
 def certificate(name: str) -> bytes:
     key = KEYS[name]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ai.example")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -30,7 +30,7 @@ def certificate(name: str) -> bytes:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36500))
+        .not_valid_after(start + dt.timedelta(days=36500))
         .sign(key, None if name == "ed25519" else hashes.SHA256())
     )
     return built.public_bytes(serialization.Encoding.PEM)

@@ -258,7 +258,11 @@ def resources(draw: st.DrawFn) -> Resources:
             found |= made(kind, name, draw(specs))
         return found
 
-    spec = {"parentRefs": parents, "rules": rules, "hostnames": st.lists(hosts, max_size=2)}
+    spec = {
+        "parentRefs": parents,
+        "rules": rules,
+        "hostnames": st.lists(hosts, max_size=2, unique=True),
+    }
     auth = st.sampled_from([{"type": "None"}, {"type": "APIKey", "secretRef": {"name": "key"}}])
     provider = st.sampled_from(["OpenAI", "Anthropic"])
     policy = {

@@ -1,6 +1,7 @@
 """A real Envoy against the real ADS server, the stand-in guard and two stand-in providers."""
 
 import asyncio
+import io
 import json
 import socket
 from dataclasses import dataclass, field
@@ -47,6 +48,10 @@ class World:
         self.served = configs.config([], [])
         self.session = None
         self.envoy = None
+
+    @property
+    def free(self):
+        return free_port()
 
     @property
     def bootstrap(self):
@@ -99,7 +104,7 @@ class World:
         }
         async with self.session.post(
             f"http://127.0.0.1:{port or self.port}{path}",
-            data=body or b'{"model": "m"}',
+            data=io.BytesIO(body or b'{"model": "m"}'),
             headers=given,
         ) as response:
             content = await response.read()

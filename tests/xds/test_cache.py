@@ -1,0 +1,267 @@
+"""The order of an update, and what a NACK undoes: scripts against the cache with a clock of their own."""
+
+import pytest
+
+from controller.xds.ads import Request
+from controller.xds.cache import ACK_TIMEOUT_S, Cache, Live, Refused
+from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Resource, Snapshot
+
+DRAIN_S = 10.0
+
+
+def resource(name, version, *needs):
+    return Resource(name, version, f"{name}@{version}".encode(), needs)
+
+
+def snap(*, clusters="a1", listeners="l1", routes="r1", plans="p1", secrets="", needs=()):
+    def held(text, needs=()):
+        return {word[:-1]: resource(word[:-1], word[-1], *needs) for word in text.split()}
+
+    return Snapshot(
+        {
+            CLUSTER: held(clusters),
+            SECRET: held(secrets),
+            LISTENER: held(listeners),
+            ROUTE: held(routes),
+            PLAN: held(plans, needs),
+        }
+    )
+
+
+class Script:
+    """Two clients and a clock; `step` moves on and returns what was sent, as short words."""
+
+    def __init__(self):
+        self.cache = Cache(DRAIN_S)
+        self.now = 100.0
+        self.events = []
+        self.unanswered = []
+        self.envoy = self.guard = None
+
+    def connect_envoy(self, **initial):
+        self.envoy = self.cache.connect(self.now)
+        for type_url in (CLUSTER, LISTENER):
+            self.receive(self.envoy, Request(type_url, "envoy/0", initial_versions=initial.get(type_url, ())))
+        return self
+
+    def connect_guard(self, initial=()):
+        self.guard = self.cache.connect(self.now)
+        self.receive(self.guard, Request(PLAN, "ext_proc/0", ("*",), initial_versions=initial))
+        return self
+
+    def receive(self, number, request):
+        self.events += self.cache.receive(number, request)
+
+    def publish(self, snapshot, bridge=None):
+        self.cache.publish(snapshot, bridge or {}, self.now)
+
+    def step(self, later=0.0):
+        self.now += later
+        responses, events = self.cache.advance(self.now)
+        self.events += events
+        self.unanswered += responses
+        return [
+            word
+            for _, response in responses
+            for word in (
+                *(f"{r.name}{r.version}" for r in response.resources),
+                *(f"-{name}" for name in response.removed),
+            )
+        ]
+
+    def ack(self, error=None):
+        """Answer everything sent so far; a client that has a listener asks for its routes."""
+        answered, self.unanswered = self.unanswered, []
+        for number, response in answered:
+            self.receive(number, Request(response.type_url, nonce=response.nonce, error=error))
+            if response.type_url == LISTENER:
+                self.receive(number, Request(ROUTE, subscribe=("r",)))
+
+    def all_acked(self):
+        sent = []
+        while words := self.step():
+            sent += words
+            self.ack()
+        return sent
+
+
+@pytest.fixture
+def script():
+    made = Script().connect_envoy().connect_guard()
+    made.publish(snap())
+    made.all_acked()
+    assert made.events == [Live(snap().version)]
+    return made
+
+
+def test_a_start_waits_for_each_ack_and_then_is_live():
+    script = Script().connect_envoy()
+    script.publish(snap())
+    assert script.step() == ["a1"]
+    assert script.step() == []
+    script.ack()
+    assert script.step() == ["l1"]
+    script.ack()
+    assert script.step() == ["r1"]
+    script.ack()
+    assert script.step() == []
+    assert script.events == []
+    script.connect_guard()
+    assert script.step() == ["p1"]
+    script.ack()
+    script.step()
+    assert script.events == [Live(snap().version)]
+
+
+def test_nothing_is_served_before_the_first_snapshot():
+    assert Script().connect_envoy().connect_guard().step() == []
+
+
+def test_an_update_makes_before_it_breaks(script):
+    script.publish(snap(clusters="b1", listeners="l1", routes="r2", plans="p2"))
+    assert script.step() == ["b1"]
+    script.ack()
+    assert script.step() == ["r2"]
+    script.ack()
+    assert script.step() == ["p2"]
+    script.ack()
+    assert script.step() == []
+    assert isinstance(script.events[-1], Live)
+    assert script.step(DRAIN_S - 1) == []
+    assert script.step(2) == ["-a"]
+    script.ack()
+    assert script.step(100) == []
+    assert script.cache.drained
+
+
+def test_nothing_is_removed_while_an_ext_proc_has_old_plans(script):
+    script.publish(snap(clusters="b1", plans="p2"))
+    for _ in range(3):
+        script.step()
+        script.ack()
+    script.publish(snap(clusters="b1", plans="p3"))
+    assert script.step() == ["p3"]
+    assert script.step(10 * DRAIN_S) == []
+    script.ack()
+    script.step()
+    assert script.step(DRAIN_S + 1) == ["-a"]
+
+
+def test_a_cluster_that_comes_back_during_the_drain_stays(script):
+    script.publish(snap(clusters="b1"))
+    script.all_acked()
+    script.publish(snap(clusters="a1 b1"))
+    assert script.all_acked() == []
+    assert script.step(10 * DRAIN_S) == []
+
+
+def test_a_bridge_serves_until_the_drain_is_over(script):
+    script.publish(snap(routes="r3", plans="p2"), {"r": resource("r", "2")})
+    assert script.step() == ["r2"]
+    script.ack()
+    assert script.step() == ["p2"]
+    script.ack()
+    script.step()
+    assert script.step(DRAIN_S + 1) == ["r3"]
+    script.ack()
+    assert script.step(100) == []
+
+
+def test_a_silent_envoy_holds_up_the_next_step_for_a_while_only(script):
+    script.publish(snap(clusters="a2", listeners="l2"))
+    assert script.step() == ["a2"]
+    assert script.step(ACK_TIMEOUT_S - 1) == []
+    assert script.step(2) == ["l2"]
+
+
+def test_only_plans_that_need_a_missing_cluster_wait(script):
+    target = snap(clusters="a1 b1", plans="p2")
+    plans = {
+        "p": resource("p", "2", "a"),
+        "q": resource("q", "1", "b"),
+        "v": resource("v", "1", "q"),
+    }
+    script.publish(Snapshot({**target.resources, PLAN: plans}))
+    assert script.step() == ["b1"]
+    assert script.step(3 * ACK_TIMEOUT_S + 1) == ["p2"]
+    script.ack()
+    assert script.step() == ["q1", "v1"]
+
+
+def test_an_equal_snapshot_sends_nothing(script):
+    script.publish(snap())
+    assert script.step(1000) == []
+    assert len(script.events) == 1
+
+
+def test_clients_that_come_back_with_equal_versions_are_sent_nothing(script):
+    script.cache.disconnect(script.envoy)
+    script.cache.disconnect(script.guard)
+    fresh = script.cache
+    again = Script()
+    again.cache, again.now = fresh, script.now
+    again.connect_envoy(**{CLUSTER: (("a", "1"),), LISTENER: (("l", "1"),)})
+    again.connect_guard((("p", "1"),))
+    again.receive(again.envoy, Request(ROUTE, subscribe=("r",), initial_versions=(("r", "1"),)))
+    assert again.step() == []
+
+
+def test_a_restarted_controller_sends_nothing_to_clients_that_hold_it_all():
+    script = Script()
+    script.publish(snap())
+    script.connect_envoy(**{CLUSTER: (("a", "1"),), LISTENER: (("l", "1"),)})
+    script.receive(script.envoy, Request(ROUTE, subscribe=("r",), initial_versions=(("r", "1"),)))
+    script.connect_guard((("p", "1"),))
+    assert script.step() == []
+    assert script.events == [Live(snap().version)]
+
+
+def test_a_refused_update_falls_back_to_the_last_accepted_version(script):
+    script.publish(snap(clusters="a2 b1"))
+    assert script.step() == ["a2", "b1"]
+    script.ack("Error adding/updating cluster(s) a: bad")
+    assert script.events[-1] == Refused(CLUSTER, "a", "Error adding/updating cluster(s) a: bad", True)
+    assert script.step() == ["a1"]
+    script.ack()
+    script.step()
+    assert isinstance(script.events[-1], Live)
+    [refusal] = script.cache.refusals.of(snap(clusters="a2 b1"))
+    assert (refusal.name, refusal.replaced) == ("a", True)
+
+
+def test_a_refused_version_is_not_tried_again_but_a_fix_is(script):
+    script.publish(snap(clusters="a2"))
+    script.step()
+    script.ack("a: bad")
+    script.all_acked()
+    script.publish(snap(clusters="a2", plans="p2"))
+    assert script.all_acked() == ["p2"]
+    script.publish(snap(clusters="a3", plans="p2"))
+    assert script.all_acked() == ["a3"]
+    assert script.cache.refusals.of(snap(clusters="a3")) == ()
+
+
+def test_a_refused_newcomer_is_left_out(script):
+    script.publish(snap(clusters="a1 b1"))
+    assert script.step() == ["b1"]
+    script.ack("b: bad")
+    assert script.events[-1] == Refused(CLUSTER, "b", "b: bad", False)
+    assert script.step() == ["-b"]
+
+
+def test_a_refused_plan_keeps_the_old_one(script):
+    script.publish(snap(plans="p2"))
+    assert script.step() == ["p2"]
+    script.ack("p: cannot be used")
+    assert script.step() == ["p1"]
+    script.ack()
+    script.step()
+    assert isinstance(script.events[-1], Live)
+
+
+def test_a_second_envoy_does_not_hold_back_what_serves(script):
+    script.connect_envoy()
+    assert script.step() == ["a1"]
+    assert script.cache.connected() == {"envoy": 2, "ext_proc": 1}
+    script.cache.disconnect(script.envoy)
+    assert script.cache.connected() == {"envoy": 1, "ext_proc": 1}
