@@ -32,6 +32,7 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/python -m crds.schema --check
 	$(BIN)/python -m crds.reference --check
 	$(BIN)/python -m ext_proc.compile --check
+	$(BIN)/python -m ext_proc.formats.coverage docs/coverage.md --check
 
 golden: install ## rewrite tests/golden from what render() returns
 	$(BIN)/python -m dragoman.golden tests/golden

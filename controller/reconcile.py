@@ -55,10 +55,13 @@ class Reconciler:
         self._cache = cache
         self._metrics = metrics
         self._report = report
+        metrics.problems.set_function(lambda: report.standing)
         self._accepted = NOTHING_ACCEPTED
         self._candidates: dict[str, Accepted] = {}
         self._reading = Reading(Resources())
         self._translation = Translation(ir.Config(), {}, NOTHING_ACCEPTED)
+        self._wanted = Snapshot()
+        """The translation as built, with all that Envoy may have refused of it."""
         self._served = ir.Config()
         self._overlap = ir.Config()
         """What virtual hosts serve while the last update drains."""
@@ -110,7 +113,7 @@ class Reconciler:
     def _serve(self) -> None:
         """Publish the translation, without what Envoy has refused of it."""
         with self._metrics.build.time():
-            target = self._builder.build(self._translation.config)
+            target = self._wanted = self._builder.build(self._translation.config)
             refused = self._cache.refusals.of(target)
             config = overlap.without(self._translation.config, refused)
             if config is not self._translation.config:
@@ -148,10 +151,8 @@ class Reconciler:
         """All lines that stand now; the report tells the changes."""
         found = [*self._reading.unreadable, *self._reading.problems]
         found += problems(self._translation.statuses)
-        target = self._builder.build(self._translation.config)
-        refused = [self._line(each) for each in self._cache.refusals.of(target)]
+        refused = [self._line(each) for each in self._cache.refusals.of(self._wanted)]
         self._report.problems([*(str(each) for each in found), *refused])
-        self._metrics.problems.set(self._report.standing)
 
     def _line(self, refusal: Refusal) -> str:
         owner = self._translation.config.owners.get(refusal.name)

@@ -35,15 +35,14 @@ class Report:
 
     def problems(self, lines: Iterable[str]) -> None:
         """Tell what is new and what is gone since the last time."""
-        standing = dict.fromkeys(lines)
-        for line in self._told:
-            if line not in standing:
-                self._event(event="resolved", line=line)
-        for line in standing:
+        before, self._told = self._told, dict.fromkeys(lines)
+        for line in before:
             if line not in self._told:
+                self._event(event="resolved", line=line)
+        for line in self._told:
+            if line not in before:
                 self._event(event="problem", line=line)
                 print(line, file=self._people, flush=True)
-        self._told = standing
 
     def _event(self, **event: object) -> None:
         print(json.dumps(event), file=self._events, flush=True)

@@ -7,6 +7,7 @@ changes nothing. While the controller is away the last plans stay in force.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from grpc import aio
@@ -34,13 +35,10 @@ async def follow(
 ) -> None:
     """Keep the plans as the controller says, for ever; `applied` hears of each ACK and NACK."""
     while True:
-        try:
-            async with aio.insecure_channel(address, options=_OPTIONS) as channel:
+        async with aio.insecure_channel(address, options=_OPTIONS) as channel:
+            # An answer written to a stream that just ended raises InvalidStateError.
+            with suppress(aio.AioRpcError, asyncio.InvalidStateError):
                 await _converse(_open(channel), node, plans, applied)
-        except aio.AioRpcError as error:
-            logger.info("no plans from the controller: %s", error.code().name)
-        except asyncio.InvalidStateError:
-            logger.info("the controller ended the stream under an answer")
         await asyncio.sleep(retry_s)
 
 
@@ -64,6 +62,8 @@ async def _converse(
             initial_resource_versions=dict(plans.snapshot.versions),
         )
     )
+    await stream.initial_metadata()
+    logger.info("connected to the controller")
     async for response in stream:
         refusal = await _apply(response, plans)
         applied(refusal is None)

@@ -26,7 +26,7 @@ class Usage:
     estimated: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Text:
     """One piece of text in a body: whose it is, what it says, how to put another in its place."""
 
@@ -54,7 +54,7 @@ class Body(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Call:
     """A decoded request."""
 

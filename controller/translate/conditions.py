@@ -12,7 +12,7 @@ from typing import Literal
 from crds.meta import Condition, Key
 from crds.objects import Finding
 
-ConditionType = Literal["Accepted", "ResolvedRefs", "Conflicted", "Overridden"]
+ConditionType = Literal["Accepted", "ResolvedRefs", "PartiallyInvalid", "Conflicted", "Overridden"]
 Reason = Literal[
     "BackendNotFound",
     "CertificateNotFound",
@@ -39,7 +39,7 @@ Reason = Literal[
 LONGEST_MESSAGE = 8
 """How many faults a condition spells out; the printed lines have them all."""
 
-TOLD: Mapping[ConditionType, bool] = {"Conflicted": True, "Overridden": True}
+TOLD: frozenset[ConditionType] = frozenset({"PartiallyInvalid", "Conflicted", "Overridden"})
 """Conditions that exist only while they are true; the others are false while faults stand."""
 
 
@@ -118,7 +118,7 @@ def judged(faults: Sequence[Fault], types: Iterable[ConditionType]) -> tuple[Con
     for type_ in types:
         of_type = [fault for fault in faults if fault.type == type_]
         if of_type:
-            status: Literal["True", "False"] = "True" if TOLD.get(type_) else "False"
+            status: Literal["True", "False"] = "True" if type_ in TOLD else "False"
             found.append(Condition(type_, status, of_type[0].reason, message(of_type)))
         elif type_ not in TOLD:
             found.append(Condition(type_, "True", type_, ""))

@@ -74,20 +74,13 @@ def find(resources: Resources, grants: Grants) -> Gateways:
             rival = protocols.setdefault(listener.spec.port, listener)
             if rival.protocol == listener.protocol:
                 rival = hosts.setdefault((listener.spec.port, listener.hostname), listener)
-            if rival is not listener and conflict(rival, listener):
+            if rival is not listener:
                 faults.append(_conflict(rival, listener))
                 continue
             listeners.append(listener)
             certificates |= {secret.name: secret for secret in secrets} | certificates
     found = tuple(secret for _, secret in sorted(certificates.items()))
     return Gateways(ours, tuple(listeners), found, tuple(faults))
-
-
-def conflict(one: Listener, other: Listener) -> bool:
-    """Whether two listeners claim the same thing."""
-    return one.spec.port == other.spec.port and (
-        one.protocol != other.protocol or one.hostname == other.hostname
-    )
 
 
 def owner(listeners: Mapping[tuple[int, str], Listener], port: int, host: str) -> Listener | None:

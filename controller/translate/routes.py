@@ -25,8 +25,6 @@ class Attached:
 
     route: Object[AIRouteSpec]
     hosts: tuple[tuple[Listener, tuple[str, ...]], ...]
-    parents: tuple[int, ...]
-    """The parentRefs that lead somewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +76,28 @@ def attach(resources: Resources, found: Gateways) -> Routes:
 
 def _attach(route: Object[AIRouteSpec], world: _World) -> tuple[Attached, list[Fault]]:
     hosts: dict[tuple[Key, str], tuple[Listener, tuple[str, ...]]] = {}
-    parents: list[int] = []
     faults: list[Fault] = []
     for index, ref in enumerate(route.spec.parent_refs):
         found, refused = _parent(route, ref, world)
         hosts |= found
-        if found:
-            parents.append(index)
         if refused is not None:
             reason, field, message = refused
             field = f"spec.parentRefs[{index}]{field}" if not field.startswith("spec") else field
             faults.append(Fault(route.key, "Accepted", reason, field, message, index))
-    return Attached(route, tuple(hosts.values()), tuple(parents)), faults
+    if hosts:
+        faults += _unserved(route, hosts)
+    return Attached(route, tuple(hosts.values())), faults
+
+
+def _unserved(route: Object[AIRouteSpec], hosts: _Hosts) -> Iterator[Fault]:
+    """The hostnames that no listener serves, where others of the AIRoute are served."""
+    served = {host for _, found in hosts.values() for host in found}
+    for index, host in enumerate(route.spec.hostnames):
+        if not any(hostnames.covers(host, each) for each in served):
+            text = f"{host} is served by no listener of the parentRefs"
+            field = f"spec.hostnames[{index}]"
+            reason: Reason = "NoMatchingListenerHostname"
+            yield Fault(route.key, "PartiallyInvalid", reason, field, text)
 
 
 def _parent(

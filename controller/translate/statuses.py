@@ -32,7 +32,7 @@ from crds.objects import Finding
 KINDS = ("Gateway", "AIRoute", "AIPolicy", "AIBackend")
 """Kinds that have a status we write."""
 TYPES: tuple[ConditionType, ...] = ("Accepted", "ResolvedRefs")
-ROUTE_TYPES: tuple[ConditionType, ...] = (*TYPES, "Conflicted")
+ROUTE_TYPES: tuple[ConditionType, ...] = (*TYPES, "PartiallyInvalid", "Conflicted")
 POLICY_TYPES: tuple[ConditionType, ...] = (*TYPES, "Overridden")
 KEPT = "the last accepted version stays in force until this is mended"
 CLOSED = "its targets answer 503 until this is mended"

@@ -19,7 +19,8 @@ BIAS: Final = -2.5
 CONVINCING: Final = 2.0
 """Weight from which a rule is believed in a text that had to be deciphered first."""
 PLAINEST: Final = 3.8
-"""The same where words are only put in another order, which leaves the words of the innocent."""
+"""The same where words are only put in another order, which leaves the words of the innocent:
+there only an override is believed."""
 PROSE: Final = 24
 """Characters from which decoded words count as a message of their own."""
 WEIGHTS: Final = {
@@ -52,7 +53,11 @@ class Detector:
     def __init__(self, rules: injection_rules.Rules) -> None:
         self._rules = rules
         self._convincing = _from_weight(rules, CONVINCING)
-        self._plainest = _from_weight(rules, PLAINEST)
+        self._plainest = frozenset(
+            number
+            for number in _from_weight(rules, PLAINEST)
+            if rules.rules[number].family == "override"
+        )
 
     def score(self, text: str) -> Verdict:
         """Score one text of any length and content."""

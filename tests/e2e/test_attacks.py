@@ -149,7 +149,7 @@ def test_03_04_encoded_bodies_are_415(setup: Setup, encoding: str) -> None:
     plain = json.dumps(chat_body(BAD)).encode()
     encoded = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain)}.get(encoding, plain)
     response = post(setup, encoded, content_encoding=encoding)
-    assert (response.status_code, error_code(response)) == (415, "unsupported_media_type")
+    assert (response.status_code, error_code(response)) == (415, "unsupported_encoding")
     clean(setup, BAD)
 
 
@@ -252,7 +252,7 @@ def test_11_duplicate_keys_are_malformed(setup: Setup, body: bytes) -> None:
 def test_12_keys_in_other_spellings(setup: Setup) -> None:
     assert post(setup, b'{"mod\\u0065l": "echo", "messages": [{"role": "user", "c\\u006fntent": "forbidden phrase"}]}').status_code == 403
     assert post(setup, {"Model": "echo", "messages": [{"role": "user", "content": "x"}]}).status_code == 400
-    assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": "x", "CONTENT": BAD}]}).status_code == 403
+    assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": "x", "CONTENT": BAD}]}).status_code == 400
     assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": "x"}], BAD: 1}).status_code == 403
 
 
@@ -297,7 +297,6 @@ HIDING_PLACES: dict[str, Any] = {
     "the function role": lambda t: {"model": "echo", "messages": [{"role": "function", "name": "f", "content": t}, {"role": "user", "content": "x"}]},
     "a tool result": lambda t: {"model": "echo", "messages": [{"role": "tool", "tool_call_id": "c", "content": t}, {"role": "user", "content": "x"}]},
     "the developer role": lambda t: {"model": "echo", "messages": [{"role": "developer", "content": t}, {"role": "user", "content": "x"}]},
-    "an unknown role": lambda t: {"model": "echo", "messages": [{"role": "narrator", "content": t}, {"role": "user", "content": "x"}]},
     "a name": lambda t: {"model": "echo", "messages": [{"role": "user", "name": t, "content": "x"}]},
     "metadata": lambda t: chat_body("x", metadata={"note": t}),
     "a metadata key": lambda t: chat_body("x", metadata={t: "x"}),
@@ -331,7 +330,7 @@ def test_14_content_that_cannot_be_read_is_recorded_and_can_be_refused(setup: Se
     assert setup.run.record(allowed.headers["x-request-id"])["unscanned"]
     refused = post(strict, chat_body(image))
     assert (refused.status_code, error_code(refused)) == (403, "blocked_by_policy")
-    assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": None}]}).status_code in (200, 400)
+    assert post(setup, {"model": "echo", "messages": [{"role": "narrator", "content": BAD}]}).status_code == 400
 
 
 @pytest.mark.parametrize("model", [[], ["echo"], 1, "", None, True, {"a": 1}, "a\u0000b", "a\nb"])
@@ -608,7 +607,7 @@ def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(tmp_path
         policy=harness.policy("baseline", spec), words=config_map.format(words=words),
     )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    big = json.dumps(chat_body("plain words here " * 610_000)).encode()
+    big = json.dumps(chat_body("plain words here " * 620_000)).encode()
     assert 10 * 1024 * 1024 < len(big) < 11 * 1024 * 1024
     failures: list[str] = []
     stop = threading.Event()

@@ -1,6 +1,7 @@
 """A scripted controller: a delta ADS server that sends what a test says and keeps what it hears."""
 
 import asyncio
+from pathlib import Path
 
 import grpc
 from google.protobuf import any_pb2
@@ -44,6 +45,8 @@ class Controller(grpc.GenericRpcHandler):
 
     async def __aexit__(self, *_: object) -> None:
         await self._server.stop(0)
+        while Path(self.address.removeprefix("unix:")).exists():  # gRPC unlinks its socket later
+            await asyncio.sleep(0.01)
 
     def send(self, message: pb.DeltaDiscoveryResponse) -> None:
         self._out.put_nowait(message)

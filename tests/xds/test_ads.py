@@ -12,7 +12,7 @@ def view(*resources):
     return {each.name: each for each in resources}
 
 
-A1, A2, B1 = resource("a"), resource("a", "2"), resource("b")
+A1, A2, B1 = resource("/a"), resource("/a", "2"), resource("/b")
 
 
 def ask(stream, type_url=CLUSTER, *, subscribe=(), unsubscribe=(), initial=(), nonce="", error=None):
@@ -32,7 +32,7 @@ def test_nothing_is_sent_before_it_is_asked_for():
 def test_an_empty_first_request_asks_for_all_of_a_type():
     stream = Stream()
     ask(stream)
-    assert sent(stream.offer(CLUSTER, view(A1, B1))) == [(["a@1", "b@1"], [])]
+    assert sent(stream.offer(CLUSTER, view(A1, B1))) == [(["/a@1", "/b@1"], [])]
 
 
 def test_equal_content_is_sent_once():
@@ -48,50 +48,50 @@ def test_only_what_changed_is_sent_and_what_is_gone_is_removed():
     stream = Stream()
     ask(stream)
     stream.offer(CLUSTER, view(A1, B1))
-    assert sent(stream.offer(CLUSTER, view(A2))) == [(["a@2"], ["b"])]
+    assert sent(stream.offer(CLUSTER, view(A2))) == [(["/a@2"], ["/b"])]
     assert stream.offer(CLUSTER, view(A2)) == ()
 
 
 def test_a_client_that_comes_back_with_equal_versions_is_sent_nothing():
     stream = Stream()
-    ask(stream, initial=[("a", "1"), ("b", "1")])
+    ask(stream, initial=[("/a", "1"), ("/b", "1")])
     assert stream.offer(CLUSTER, view(A1, B1)) == ()
     assert stream.holds(CLUSTER, view(A1, B1), unasked=True)
 
 
 def test_a_client_that_comes_back_hears_what_changed_and_what_is_gone():
     stream = Stream()
-    ask(stream, initial=[("a", "1"), ("b", "1")])
-    assert sent(stream.offer(CLUSTER, view(A2))) == [(["a@2"], ["b"])]
+    ask(stream, initial=[("/a", "1"), ("/b", "1")])
+    assert sent(stream.offer(CLUSTER, view(A2))) == [(["/a@2"], ["/b"])]
 
 
 def test_named_resources_come_alone_and_those_that_do_not_exist_yet_later():
     stream = Stream()
-    ask(stream, SECRET, subscribe=["b"])
+    ask(stream, SECRET, subscribe=["/b"])
     assert stream.offer(SECRET, view(A1)) == ()
-    assert sent(stream.offer(SECRET, view(A1, B1))) == [(["b@1"], [])]
+    assert sent(stream.offer(SECRET, view(A1, B1))) == [(["/b@1"], [])]
 
 
 def test_a_named_resource_is_never_removed_under_its_user():
     stream = Stream()
-    ask(stream, SECRET, subscribe=["a"])
+    ask(stream, SECRET, subscribe=["/a"])
     stream.offer(SECRET, view(A1))
     assert stream.offer(SECRET, {}) == ()
 
 
 def test_what_is_asked_for_again_is_sent_again():
     stream = Stream()
-    ask(stream, SECRET, subscribe=["a"])
+    ask(stream, SECRET, subscribe=["/a"])
     stream.offer(SECRET, view(A1))
-    ask(stream, SECRET, subscribe=["a"])
-    assert sent(stream.offer(SECRET, view(A1))) == [(["a@1"], [])]
+    ask(stream, SECRET, subscribe=["/a"])
+    assert sent(stream.offer(SECRET, view(A1))) == [(["/a@1"], [])]
 
 
 def test_what_is_no_longer_asked_for_is_no_longer_sent():
     stream = Stream()
-    ask(stream, SECRET, subscribe=["a", "b"])
+    ask(stream, SECRET, subscribe=["/a", "/b"])
     stream.offer(SECRET, view(A1, B1))
-    ask(stream, SECRET, unsubscribe=["a"])
+    ask(stream, SECRET, unsubscribe=["/a"])
     assert stream.offer(SECRET, view(A2, B1)) == ()
 
 
@@ -105,11 +105,11 @@ def test_the_end_of_a_wildcard():
 
 def test_a_stale_nonce_acks_nothing_but_its_subscriptions_count():
     stream = Stream()
-    ask(stream, SECRET, subscribe=["a"])
+    ask(stream, SECRET, subscribe=["/a"])
     [response] = stream.offer(SECRET, view(A1))
-    assert ask(stream, SECRET, nonce="999", subscribe=["b"]) == ()
+    assert ask(stream, SECRET, nonce="999", subscribe=["/b"]) == ()
     assert not stream.holds(SECRET, view(A1), unasked=False)
-    assert sent(stream.offer(SECRET, view(A1, B1))) == [(["b@1"], [])]
+    assert sent(stream.offer(SECRET, view(A1, B1))) == [(["/b@1"], [])]
     ask(stream, SECRET, nonce=response.nonce)
     assert stream.holds(SECRET, view(A1), unasked=False)
 
@@ -129,7 +129,7 @@ def test_a_nack_names_its_culprit_and_the_rest_is_held():
     stream = Stream()
     ask(stream)
     [response] = stream.offer(CLUSTER, view(A1, B1))
-    error = "Error adding/updating cluster(s) b: no such thing"
+    error = "Error adding/updating cluster(s) /b: no such thing"
     assert ask(stream, nonce=response.nonce, error=error) == (
         Acceptance(CLUSTER, (A1,)),
         Rejection(CLUSTER, (B1,), error),
@@ -154,7 +154,7 @@ def test_a_nack_that_names_nobody_makes_each_resource_come_alone():
     [response] = stream.offer(CLUSTER, view(A1, B1))
     assert ask(stream, nonce=response.nonce, error="something is wrong") == (Acceptance(CLUSTER, ()),)
     one, two = stream.offer(CLUSTER, view(A1, B1))
-    assert sent([one, two]) == [(["a@1"], []), (["b@1"], [])]
+    assert sent([one, two]) == [(["/a@1"], []), (["/b@1"], [])]
     assert Rejection(CLUSTER, (A1,), "no") in ask(stream, nonce=one.nonce, error="no")
     assert ask(stream, nonce=two.nonce) == (Acceptance(CLUSTER, (B1,)),)
 
