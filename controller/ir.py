@@ -35,7 +35,9 @@ class TrafficClass:
         }
         limits = [f"{name}={value:g}s" for name, value in parts.items() if value is not None]
         kind = "stream" if self.stream else "call"
-        return ",".join([kind, *limits, f"retries={self.retries}", *["translate"][: self.translate]])
+        return ",".join(
+            [kind, *limits, f"retries={self.retries}", *["translate"][: self.translate]]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Settings:
     socket_dir: Path
     build: BuildSettings
     environ: dict[str, str]
-    """What `$(NAME)` in a Secret may stand for; handed over a pipe, never the process environment."""
+    """What `$(NAME)` in a Secret may stand for; from a pipe, never the process environment."""
     drain_s: float = 10.0
     """How long what is gone from the configuration serves requests that are on their way."""
 

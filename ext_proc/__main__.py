@@ -69,7 +69,7 @@ async def run(chosen: Settings) -> None:
 
     def report(record: Record) -> None:
         counted.observe(record)
-        if not records.write(record):
+        if record.logged and not records.write(record):
             counted.records_lost.inc()
 
     # Bodies and plans have threads of their own: compiling a word list must not delay a request.

@@ -34,6 +34,8 @@ class Facts:
     attempts: int = 0
     status: int = 0
     """The provider's status, or that of our own answer; 0 until there is one."""
+    decided: bool = False
+    """A verdict was given, or an answer."""
     served: bool = False
     """A provider answered with success, so tokens were used."""
     result: Result = field(default_factory=Result)
@@ -64,6 +66,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         stream=call.stream if call else False,
         attempts=facts.attempts,
         plan=_versions(facts),
+        logged=facts.decided and end != "failed",
         usage=usage,
         usage_invalid=facts.result.usage_invalid,
         cost=_cost(facts, usage) if usage is not None else None,

@@ -51,6 +51,7 @@ class Case:
     ) -> Replies:
         """Answer in place of the provider."""
         self.facts.status = status
+        self.facts.decided = True
         self.over = True
         return (Answer(status, body, (JSON_TYPE, *headers), details),)
 

@@ -121,6 +121,7 @@ class Exchange:
         passed = verdict.encode(call, admitted.body, match, order, self._headers)
         admitted.body = b""
         call.forget()
+        case.facts.decided = True
         return (passed,)
 
     def _on_request_trailers(self, _: RequestTrailers) -> Outcome:

@@ -6,7 +6,7 @@ It holds no text of a user: models appear only under names that the plan or the 
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Literal
@@ -31,6 +31,8 @@ class Record:
     overhead_s: float
     """Time spent in the guard itself."""
     first_token_s: float | None = None
+    logged: bool = True
+    """Whether the line is ours to write: Envoy writes those of requests the guard left undone."""
     gateway: str | None = None
     route: str | None = None
     rule: str | None = None
@@ -74,7 +76,7 @@ def _document(record: Record) -> dict[str, Any]:
         "attempts": record.attempts,
         "plan": dict(record.plan),
         "duration_ms": round(record.duration_s * 1000, 3),
-        "usage": asdict(record.usage) if record.usage is not None else None,
+        "usage": record.usage,
         "cost": _money(record.cost),
         "guards": [_guard(verdict) for verdict in record.verdicts],
         "unscanned": dict(record.unscanned),

@@ -29,11 +29,9 @@ _NO_TYPE = Reject(
 TOO_LARGE = Reject(
     502, "provider_bad_response", "The provider's answer is too large to be inspected."
 )
-_UNREACHABLE = Reject(503, "provider_unavailable", "No provider could be reached.")
+_UNREACHABLE = Reject(502, "provider_unavailable", "No provider could be reached.")
 _LOCAL = {
     413: Reject(413, "request_too_large", "The body is too large."),
-    502: Reject(502, "provider_bad_response", "The provider broke off or did not speak HTTP."),
-    503: _UNREACHABLE,
     504: Reject(504, "provider_timeout", "The provider did not answer in time."),
 }
 

@@ -33,7 +33,7 @@ def encode(
         "route": match.route.plan.name,
         "rule": rule.name,
         "format": call.format,
-        "length": str(len(body)),
+        "length": len(body),
         "translate": rule.translate,
     }
     if rule.translate:

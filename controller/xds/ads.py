@@ -198,7 +198,7 @@ def _settle(
 
 
 def culprits(response: Response, error: str) -> tuple[Resource, ...]:
-    """The resources the error names; all of them if it names none. Longer names are looked for first."""
+    """The resources the error names, longer names first; all of them if it names none."""
     named = set()
     for resource in sorted(response.resources, key=lambda each: -len(each.name)):
         if resource.name in error:

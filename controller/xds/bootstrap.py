@@ -17,6 +17,11 @@ _HTTP2 = {
         "explicitHttpConfig": {"http2ProtocolOptions": {"maxConcurrentStreams": 1000}},
     }
 }
+_ADS_SERVICE = {
+    "clusterName": names.ADS_CLUSTER,
+    # By default Envoy waits up to half a minute before it asks again.
+    "retryPolicy": {"retryBackOff": {"baseInterval": "0.1s", "maxInterval": "1s"}},
+}
 _ADS = {"ads": {}, "resourceApiVersion": "V3", "initialFetchTimeout": "0s"}
 
 
@@ -29,7 +34,7 @@ def bootstrap(settings: BootstrapSettings) -> dict[str, Any]:
                 "apiType": "DELTA_GRPC",
                 "transportApiVersion": "V3",
                 "setNodeOnFirstMessageOnly": True,
-                "grpcServices": [{"envoyGrpc": {"clusterName": names.ADS_CLUSTER}}],
+                "grpcServices": [{"envoyGrpc": _ADS_SERVICE}],
             },
             "cdsConfig": _ADS,
             "ldsConfig": _ADS,
@@ -44,7 +49,7 @@ def bootstrap(settings: BootstrapSettings) -> dict[str, Any]:
 
 
 def static_bootstrap(held: Snapshot, settings: BootstrapSettings) -> dict[str, Any]:
-    """A Snapshot as a file for `envoy --mode validate`; it holds the secrets, so keep it private."""
+    """A Snapshot as a file for `envoy --mode validate`; it holds the secrets: keep it private."""
     listed = {
         type_url: [
             snapshot.plain(type_url, resource.content)

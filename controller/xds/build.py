@@ -104,7 +104,7 @@ def _named(items: Iterable[ir.Target | ir.Secret]) -> Iterable[tuple[str, ir.Tar
 
 
 def _by_port(items: Iterable[ir.Listener]) -> list[tuple[str, tuple[ir.Listener, ...]]]:
-    """Listeners that share a port share an Envoy listener; `translate` saw to one protocol a port."""
+    """Listeners of one port are one Envoy listener; `translate` saw to one protocol a port."""
     ordered = sorted(items, key=lambda each: each.port)
     return [
         (names.listener(port), tuple(group))

@@ -176,7 +176,7 @@ class Cache:
         return stream.holds(type_url, view, unasked=type_url in _WHOLE)
 
     def _advance_plans(self, now: float) -> None:
-        """Plans follow the routes; one whose clusters an Envoy lacks waits, and keeps its old version."""
+        """Plans follow the routes; one whose clusters an Envoy lacks waits at its old version."""
         envoys = [self._streams[number] for number in self._of("envoy")]
         on_time = now - self._since < 3 * ACK_TIMEOUT_S
         if on_time and not all(
@@ -235,5 +235,3 @@ class Cache:
         for resource in outcome.resources:
             replaced = self.refusals.refuse(outcome.type_url, resource, outcome.message)
             yield Refused(outcome.type_url, resource.name, outcome.message, replaced)
-
-

@@ -14,6 +14,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     ClusterCustomClusterType,
     ClusterDiscoveryType,
     OutlierDetection,
+    UpstreamConnectionOptions,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
@@ -22,8 +23,10 @@ from envoy_data_plane.envoy.config.core.v3 import (
     Http2ProtocolOptions,
     RoutingPriority,
     SocketAddress,
+    TcpKeepalive,
     TransportSocket,
 )
+from envoy_data_plane.envoy.config.core.v3 import HttpProtocolOptions as CommonHttpProtocolOptions
 from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     ClusterLoadAssignmentPolicy,
@@ -55,6 +58,8 @@ from controller.xds import filters
 
 UNLIMITED = 1_000_000
 CONNECT_TIMEOUT = timedelta(seconds=5)
+IDLE_TIMEOUT = timedelta(seconds=50)
+"""Shorter than providers': a connection they are about to close is not used for a prompt."""
 MIN_BUFFER = 1024 * 1024
 _REFUSING = ("127.0.0.1", 1)
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -79,6 +84,9 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
         load_assignment=_endpoints(target),
         circuit_breakers=unlimited(),
         outlier_detection=_ejection(),
+        upstream_connection_options=UpstreamConnectionOptions(
+            tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
+        ),
         transport_socket=_transport(target.tls, settings) if target.tls else None,
         typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target))},
     )
@@ -94,7 +102,7 @@ def is_address(host: str) -> bool:
 
 
 def unlimited() -> CircuitBreakers:
-    """Concurrency is counted by the guard; Envoy's own limits would cut streams and lose retries."""
+    """Concurrency is counted by the guard; Envoy's own limits would cut streams and retries."""
     return CircuitBreakers(
         thresholds=[
             CircuitBreakersThresholds(
@@ -165,14 +173,19 @@ def _ejection() -> OutlierDetection:
 
 def _http(target: ir.Target) -> HttpProtocolOptions:
     chain = filters.upstream(target)
+    common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
     if target.tls:
         auto = HttpProtocolOptionsAutoHttpConfig(
             http_protocol_options=http1, http2_protocol_options=http2
         )
-        return HttpProtocolOptions(auto_config=auto, http_filters=chain)
+        return HttpProtocolOptions(
+            common_http_protocol_options=common, auto_config=auto, http_filters=chain
+        )
     explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
-    return HttpProtocolOptions(explicit_http_config=explicit, http_filters=chain)
+    return HttpProtocolOptions(
+        common_http_protocol_options=common, explicit_http_config=explicit, http_filters=chain
+    )
 
 
 def _transport(tls: ir.UpstreamTLS, settings: BuildSettings) -> TransportSocket:
@@ -180,9 +193,7 @@ def _transport(tls: ir.UpstreamTLS, settings: BuildSettings) -> TransportSocket:
         sni="" if is_address(tls.server_name) else tls.server_name,
         common_tls_context=_trust(tls, settings),
     )
-    return TransportSocket(
-        name="envoy.transport_sockets.tls", typed_config=Any.pack(context)
-    )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=Any.pack(context))
 
 
 def _trust(tls: ir.UpstreamTLS, settings: BuildSettings) -> CommonTlsContext:

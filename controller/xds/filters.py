@@ -95,7 +95,7 @@ def downstream() -> list[HttpFilter]:
 
 
 def upstream(target: ir.Target) -> list[HttpFilter]:
-    """One target's chain: nothing of the client or of an earlier attempt, then this provider's own."""
+    """One target's chain: first nothing of the client or of an earlier attempt, then its own."""
     chain = [
         _filter("dragoman.strip", _strip(target)),
         _filter(names.TRANSLATE_FILTER, _translate(target)),
@@ -235,7 +235,9 @@ end
 
 def _lua(text: str) -> str:
     """A Lua string literal in which every byte that is not plain is escaped."""
-    plain = (chr(b) if chr(b).isalnum() or chr(b) in "-._/:*" else f"\\{b:03d}" for b in text.encode())
+    plain = (
+        chr(b) if chr(b).isalnum() or chr(b) in "-._/:*" else f"\\{b:03d}" for b in text.encode()
+    )
     return f'"{"".join(plain)}"'
 
 

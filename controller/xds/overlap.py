@@ -41,8 +41,7 @@ def without(config: ir.Config, refused: Iterable[Refusal]) -> ir.Config:
         listeners=tuple(
             listener
             for listener in config.listeners
-            if names.listener(listener.port) not in ports
-            and gone.isdisjoint(listener.certificates)
+            if names.listener(listener.port) not in ports and gone.isdisjoint(listener.certificates)
         ),
         targets=targets,
         secrets=tuple(secret for secret in config.secrets if secret.name not in gone),
@@ -78,9 +77,7 @@ def _with_targets(route: plan.RoutePlan, kept: Collection[str]) -> plan.RoutePla
     if all(target.cluster in kept for rule in route.rules for target in rule.targets):
         return route
     rules = tuple(
-        rule.model_copy(
-            update={"targets": tuple(t for t in rule.targets if t.cluster in kept)}
-        )
+        rule.model_copy(update={"targets": tuple(t for t in rule.targets if t.cluster in kept)})
         for rule in route.rules
     )
     return route.model_copy(update={"rules": rules})

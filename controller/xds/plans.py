@@ -3,7 +3,6 @@
 from controller.xds.snapshot import Resource
 from crds import plan
 
-
 Plan = plan.VirtualHostPlan | plan.RoutePlan
 
 

@@ -47,8 +47,12 @@ _PRIORITY_GROUP = (
 class TypedStruct(betterproto2.Message):
     """`xds.type.v3.TypedStruct`, for extensions envoy-data-plane has no classes for."""
 
-    type_url: str = betterproto2.field(1, betterproto2.TYPE_STRING)
-    value: Struct | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    type_url: str = betterproto2.field(  # how betterproto2 declares fields
+        1, betterproto2.TYPE_STRING
+    )
+    value: Struct | None = betterproto2.field(  # noqa: RUF009  # how betterproto2 declares fields
+        2, betterproto2.TYPE_MESSAGE, optional=True
+    )
 
 
 default_message_pool.register_message("xds.type.v3", "TypedStruct", TypedStruct)
@@ -75,7 +79,11 @@ def tables(listeners: Sequence[ir.Listener]) -> tuple[Table, ...]:
         _table(
             names.https_routes(port, listener.hostname),
             (listener,),
-            tuple(l.hostname for l in listeners if l.hostname and _inside(l.hostname, listener)),
+            tuple(
+                other.hostname
+                for other in listeners
+                if other.hostname and _inside(other.hostname, listener)
+            ),
         )
         for listener in listeners
     )
@@ -189,9 +197,7 @@ def _catch_all(host: ir.VirtualHost) -> Route:
     return Route(
         name="judge",
         match=RouteMatch(prefix="/"),
-        route=RouteAction(
-            cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE
-        ),
+        route=RouteAction(cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE),
         request_body_buffer_limit=host.max_body_bytes + HEADROOM,
         typed_per_filter_config={names.GUARD_FILTER: Any.pack(judged_by)},
     )

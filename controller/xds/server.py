@@ -93,16 +93,14 @@ class AdsServer:
             self._cache.disconnect(number)
             self._advance()
 
-    async def _read(
-        self, number: int, requests: AsyncIterator[wire.DeltaDiscoveryRequest]
-    ) -> None:
+    async def _read(self, number: int, requests: AsyncIterator[wire.DeltaDiscoveryRequest]) -> None:
         async for message in requests:
             for event in self._cache.receive(number, _decode(message)):
                 self._happened(event)
             self._advance()
 
     def _advance(self) -> None:
-        """Send what is due, tell what has come true, and come back when time alone changes something."""
+        """Send what is due, tell what has come true, and come back when time changes something."""
         now = self._clock()
         responses, events = self._cache.advance(now)
         for number, response in responses:

@@ -1,4 +1,4 @@
-"""A Snapshot: every resource Envoy and ext_proc should hold, by type and name, each with its version.
+"""A Snapshot: every resource Envoy and ext_proc should hold, by type and name, with its version.
 
 What `build` makes and the ADS cache serves. Versions are hashes of content, so equal
 configuration is equal bytes and nothing is sent. Nothing here talks to anyone.
@@ -100,8 +100,7 @@ def render(snapshot: Snapshot) -> dict[str, Any]:
     """The snapshot as plain values for YAML; every secret value is shown as `<secret>`."""
     return {
         label: {
-            name: _plain(type_url, held)
-            for name, held in sorted(snapshot.of(type_url).items())
+            name: _plain(type_url, held) for name, held in sorted(snapshot.of(type_url).items())
         }
         for type_url, label in TYPES.items()
     }

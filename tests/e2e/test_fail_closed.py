@@ -43,9 +43,9 @@ def url(tmp_path: Path, provider: harness.Provider):
         yield run, f"http://127.0.0.1:{port}/v1/chat/completions"
 
 
-def ask(client: httpx.Client, url: str, text: str, model: str = "echo", *, stream: bool = False) -> httpx.Response:
+def ask(url: str, text: str, model: str = "echo", *, stream: bool = False) -> httpx.Response:
     body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}
-    return client.post(url, json=body, timeout=30, headers={"x-dragoman-class": "call,retries=0"})
+    return httpx.post(url, json=body, timeout=30, headers={"x-dragoman-class": "call,retries=0"})
 
 
 def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider) -> None:
@@ -56,15 +56,14 @@ def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider)
     leaked: list[str] = []
 
     def load(stream: bool, model: str) -> None:
-        with httpx.Client() as client:
-            while not stop.is_set():
-                try:
-                    response = ask(client, address, f"{SECRET} and an unspeakable word", model, stream=stream)
-                except httpx.HTTPError:
-                    continue  # a stream cut in the middle
-                statuses.append(response.status_code)
-                if "unspeakable" in response.text:
-                    leaked.append(response.text)
+        while not stop.is_set():
+            try:
+                response = ask(address, f"{SECRET} and an unspeakable word", model, stream=stream)
+            except httpx.HTTPError:
+                continue  # a stream cut in the middle
+            statuses.append(response.status_code)
+            if "unspeakable" in response.text:
+                leaked.append(response.text)
 
     threads = [
         threading.Thread(target=load, args=case)
@@ -76,7 +75,7 @@ def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider)
         time.sleep(1)
         old = run.kill("ext_proc")
         harness.eventually(lambda old=old: run.children().get("ext_proc") not in (None, old))
-        harness.eventually(lambda: ask(httpx.Client(), address, "hello").status_code == 200)
+        harness.eventually(lambda: ask(address, "hello").status_code == 200)
     stop.set()
     for thread in threads:
         thread.join()
@@ -97,11 +96,10 @@ def test_ext_proc_signalled_while_the_provider_answers(
     answers: list[str] = []
 
     def call() -> None:
-        with httpx.Client() as client:
-            try:
-                answers.append(ask(client, address, "an unspeakable word", model, stream=stream).text)
-            except httpx.HTTPError as error:
-                answers.append(repr(error))
+        try:
+            answers.append(ask(address, "an unspeakable word", model, stream=stream).text)
+        except httpx.HTTPError as error:
+            answers.append(repr(error))
 
     caller = threading.Thread(target=call)
     caller.start()
@@ -122,7 +120,7 @@ def test_envoy_and_controller_come_back(url) -> None:
 
         def answered() -> bool:
             try:
-                return ask(httpx.Client(), address, "hello").status_code == 200
+                return ask(address, "hello").status_code == 200
             except httpx.HTTPError:
                 return False
 
@@ -132,7 +130,7 @@ def test_envoy_and_controller_come_back(url) -> None:
 def test_while_ext_proc_is_away_the_answer_is_a_clean_503(url, provider: harness.Provider) -> None:
     run, address = url
     os.kill(run.children()["ext_proc"], signal.SIGKILL)
-    response = ask(httpx.Client(), address, SECRET)
+    response = ask(address, SECRET)
     assert response.status_code in (200, 503)
     if response.status_code == 503:
         assert response.json()["error"]["code"] == "guard_unavailable"

@@ -110,7 +110,9 @@ def event(step: Mapping[str, Any]) -> Any:
                 "x-envoy-attempt-count": "1",
                 **{str(k): str(v) for k, v in more.get("with", {}).items()},
             }
-            return ResponseHeaders({k: v for k, v in given.items() if v != "None"}, more.get("end", False))
+            return ResponseHeaders(
+                {k: v for k, v in given.items() if v != "None"}, more.get("end", False)
+            )
         case {"piece": body, **more}:
             return ResponseBody(_bytes(body), more.get("end", False))
         case {"events": events, **more}:
@@ -133,7 +135,9 @@ def sse(data: Any) -> bytes:
 def parsed(body: bytes) -> Any:
     """A body as one reads it: JSON, the data of its events, or text."""
     if body.startswith((b"data:", b"event:")):
-        lines = [line[5:].strip() for line in body.decode().splitlines() if line.startswith("data:")]
+        lines = [
+            line[5:].strip() for line in body.decode().splitlines() if line.startswith("data:")
+        ]
         return [line if line == "[DONE]" else json.loads(line) for line in lines]
     try:
         return json.loads(body)
@@ -145,7 +149,11 @@ def shown(reply: Any) -> dict[str, Any]:
     """A reply as a transcript writes it."""
     match reply:
         case Answer():
-            return {"answer": reply.status, "headers": dict(reply.headers), "body": parsed(reply.body)}
+            return {
+                "answer": reply.status,
+                "headers": dict(reply.headers),
+                "body": parsed(reply.body),
+            }
         case Start():
             return {"start": dict(reply.set_headers), "removed": list(reply.remove_headers)}
         case Stream():
@@ -181,5 +189,3 @@ def within(expected: Any, actual: Any, path: str = "") -> None:
             within(one, other, f"{path}[{index}]")
     else:
         assert expected == actual, (path, expected, actual)
-
-

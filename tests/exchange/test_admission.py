@@ -12,7 +12,8 @@ from crds.plan import (
     TargetPlan,
     VirtualHostPlan,
 )
-from ext_proc.events import Answer, Continue, RequestBody, ResponseHeaders
+from ext_proc import response
+from ext_proc.events import Answer, Continue, RequestBody, ResponseBody, ResponseHeaders
 from ext_proc.machine import Pending
 from ext_proc.plans import Snapshot, UnusablePlanError, Update, compile_update
 from tests.exchange import harness
@@ -23,7 +24,10 @@ def target(name, backend="ns/a", **more):
     return TargetPlan(cluster=name, backend=backend, **given)
 
 
-def plans(*targets, host=Guards(), rule=Guards()):
+NONE = Guards()
+
+
+def plans(*targets, host=NONE, rule=NONE):
     route = RoutePlan(
         name="ns/r",
         rules=(
@@ -68,7 +72,14 @@ MIB = 1024 * 1024
 
 @pytest.mark.parametrize(
     ("host", "rule", "limit"),
-    [(1000, None, 1000), (None, 1000, 1000), (1000, 2000, 1000), (2000, 1000, 1000), (None, None, 4 * MIB), (10 * MIB, None, 10 * MIB)],
+    [
+        (1000, None, 1000),
+        (None, 1000, 1000),
+        (1000, 2000, 1000),
+        (2000, 1000, 1000),
+        (None, None, 4 * MIB),
+        (10 * MIB, None, 10 * MIB),
+    ],
 )
 def test_the_smallest_limit_holds_to_the_byte(host, rule, limit):
     bench = harness.Bench(plans(host=Guards(max_body_bytes=host), rule=Guards(max_body_bytes=rule)))
@@ -94,7 +105,9 @@ def test_an_unavailable_gateway_policy_refuses_everything_unread():
 
 def test_a_full_backend_is_skipped_and_all_full_is_overloaded():
     bench = harness.Bench(
-        plans(target("a", "ns/a", max_concurrent=1), target("b", "ns/b", priority=1, max_concurrent=1))
+        plans(
+            target("a", "ns/a", max_concurrent=1), target("b", "ns/b", priority=1, max_concurrent=1)
+        )
     )
     first, one = ask(bench)
     second, two = ask(bench)
@@ -108,7 +121,9 @@ def test_a_full_backend_is_skipped_and_all_full_is_overloaded():
 
 
 def test_a_slot_moves_to_the_backend_that_answers():
-    bench = harness.Bench(plans(target("a", "ns/a", max_concurrent=1), target("b", "ns/b", priority=1)))
+    bench = harness.Bench(
+        plans(target("a", "ns/a", max_concurrent=1), target("b", "ns/b", priority=1))
+    )
     exchange, _ = ask(bench)
     answered = {":status": "200", "content-type": "text/event-stream", "x-dragoman-target": "b"}
     harness.receive(exchange, ResponseHeaders(answered, end=False))
@@ -141,9 +156,6 @@ def test_a_plan_that_cannot_be_read_is_named():
 
 
 def test_a_response_that_is_too_large_to_judge_is_refused(monkeypatch):
-    from ext_proc import response
-    from ext_proc.events import ResponseBody
-
     monkeypatch.setattr(response, "MAX_WHOLE_BYTES", 100)
     exchange, _ = ask(harness.Bench(plans()))
     answered = {":status": "200", "content-type": "application/json", "x-dragoman-target": "ns/a/*"}

@@ -1,6 +1,7 @@
 """However a provider's stream is cut into pieces, the client gets the same and so does the account."""
 
 import json
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,14 +14,26 @@ BLOCKED = "All quiet in zanzibar until the forbidden fruit is named, and more"
 
 
 def chunk(**choice):
-    return {"id": "c", "object": "chat.completion.chunk", "model": "gpt-4o-mini", "choices": [{"index": 0, **choice}]}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, **choice}],
+    }
 
 
 def stream(text: str) -> bytes:
     words = [text[i : i + 5] for i in range(0, len(text), 5)]
     chunks = [chunk(delta={"content": word}) for word in words]
-    usage = {"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}}
-    return b"".join(map(harness.sse, [*chunks, chunk(delta={}, finish_reason="stop"), usage, "[DONE]"]))
+    usage = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "choices": [],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17},
+    }
+    return b"".join(
+        map(harness.sse, [*chunks, chunk(delta={}, finish_reason="stop"), usage, "[DONE]"])
+    )
 
 
 def run(pieces, *, trailers=False):
@@ -29,7 +42,11 @@ def run(pieces, *, trailers=False):
     harness.receive(exchange, harness.headers("/v1/chat/completions"))
     body = {"model": "any", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     harness.receive(exchange, RequestBody(json.dumps(body).encode()))
-    given_headers = {":status": "200", "content-type": "text/event-stream", "x-dragoman-target": "ns/first/gpt-4o-mini"}
+    given_headers = {
+        ":status": "200",
+        "content-type": "text/event-stream",
+        "x-dragoman-target": "ns/first/gpt-4o-mini",
+    }
     harness.receive(exchange, ResponseHeaders(given_headers, end=False))
     out, ended = b"", False
     for i, piece in enumerate(pieces):
@@ -47,13 +64,17 @@ def run(pieces, *, trailers=False):
 
 
 def content(out: bytes) -> str:
-    texts = [chunk["choices"][0]["delta"].get("content", "") for chunk in harness.parsed(out) if chunk != "[DONE]"]
+    texts = [
+        chunk["choices"][0]["delta"].get("content", "")
+        for chunk in harness.parsed(out)
+        if chunk != "[DONE]"
+    ]
     return "".join(texts)
 
 
 def cut(data: bytes, places):
     edges = [0, *sorted(places), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -62,9 +83,18 @@ def test_redaction_and_account_do_not_depend_on_chunks(data):
     whole = stream(TEXT)
     places = data.draw(st.lists(st.integers(0, len(whole)), max_size=30))
     out, record = run(cut(whole, places), trailers=data.draw(st.booleans()))
-    assert content(out) == TEXT.replace("Zanzibar", "[REDACTED:Keyword]").replace("ZANZIBAR", "[REDACTED:Keyword]")
-    assert (record.usage.input_tokens, record.usage.output_tokens, record.usage.estimated) == (9, 8, False)
-    assert {(v.guard, v.found) for v in record.verdicts} == {("leak", (("Keyword", 2),)), ("seen", (("Keyword", 1),))}
+    assert content(out) == TEXT.replace("Zanzibar", "[REDACTED:Keyword]").replace(
+        "ZANZIBAR", "[REDACTED:Keyword]"
+    )
+    assert (record.usage.input_tokens, record.usage.output_tokens, record.usage.estimated) == (
+        9,
+        8,
+        False,
+    )
+    assert {(v.guard, v.found) for v in record.verdicts} == {
+        ("leak", (("Keyword", 2),)),
+        ("seen", (("Keyword", 1),)),
+    }
 
 
 @settings(max_examples=60, deadline=None)

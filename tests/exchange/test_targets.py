@@ -9,7 +9,15 @@ from ext_proc.targets import Slots, order
 
 
 def target(name, weight=1, priority=0, **more):
-    return TargetPlan(cluster=name, backend=name, provider="OpenAI", model=None, weight=weight, priority=priority, **more)
+    return TargetPlan(
+        cluster=name,
+        backend=name,
+        provider="OpenAI",
+        model=None,
+        weight=weight,
+        priority=priority,
+        **more,
+    )
 
 
 def names(targets, chance=lambda: 0.0):
@@ -35,7 +43,9 @@ def test_weights_are_shares_of_the_first_place():
     st.floats(0, 1, exclude_max=True),
 )
 def test_every_weighty_target_is_tried_once_in_order_of_priority(given_targets, lot):
-    targets = [target(str(i), weight, priority) for i, (weight, priority) in enumerate(given_targets)]
+    targets = [
+        target(str(i), weight, priority) for i, (weight, priority) in enumerate(given_targets)
+    ]
     ordered = order(targets, Slots(), lambda: lot)
     assert sorted(t.cluster for t in ordered) == sorted(t.cluster for t in targets if t.weight)
     assert [t.priority for t in ordered] == sorted(t.priority for t in ordered)

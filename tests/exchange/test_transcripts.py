@@ -17,7 +17,9 @@ def test_transcript(case):
     exchange = bench.exchange()
     for step in case["steps"]:
         replies = harness.receive(exchange, harness.event(step["send"]))
-        harness.within(step["reply"], [harness.shown(reply) for reply in replies], str(step["send"]))
+        harness.within(
+            step["reply"], [harness.shown(reply) for reply in replies], str(step["send"])
+        )
     exchange.close("gone")
     (closed,) = bench.records
     harness.within(case["record"], harness.json.loads(record.line(closed)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Self
 
 import grpc
 from google.protobuf import any_pb2
@@ -37,7 +38,7 @@ class Controller(grpc.GenericRpcHandler):
         self._out: asyncio.Queue[pb.DeltaDiscoveryResponse] = asyncio.Queue()
         self._server: aio.Server | None = None
 
-    async def __aenter__(self) -> "Controller":
+    async def __aenter__(self) -> Self:
         self._server = aio.server(handlers=[self])
         self._server.add_insecure_port(self.address)
         await self._server.start()

@@ -20,7 +20,9 @@ async def following(address):
     heard = asyncio.Queue()
     with ThreadPoolExecutor(1) as pool:
         plans = Plans(pool)
-        task = asyncio.create_task(ads.follow(address, "ext_proc/1", plans, heard.put_nowait, retry_s=0.01))
+        task = asyncio.create_task(
+            ads.follow(address, "ext_proc/1", plans, heard.put_nowait, retry_s=0.01)
+        )
         try:
             yield plans, heard
         finally:
@@ -30,38 +32,70 @@ async def following(address):
 
 
 async def test_the_first_request_asks_for_every_plan_and_what_comes_is_acked(tmp_path):
-    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, _):
+    async with (
+        Controller(f"unix:{tmp_path}/ads.sock") as controller,
+        following(controller.address) as (plans, _),
+    ):
         first = await controller.heard.get()
         assert (first.node.id, first.type_url) == ("ext_proc/1", TYPE_URL)
-        assert (list(first.resource_names_subscribe), dict(first.initial_resource_versions)) == (["*"], {})
+        assert (list(first.resource_names_subscribe), dict(first.initial_resource_versions)) == (
+            ["*"],
+            {},
+        )
         controller.send(response("n1", HOST, ROUTE))
         ack = await controller.heard.get()
-        assert (ack.response_nonce, ack.HasField("error_detail"), ack.type_url) == ("n1", False, TYPE_URL)
+        assert (ack.response_nonce, ack.HasField("error_detail"), ack.type_url) == (
+            "n1",
+            False,
+            TYPE_URL,
+        )
         assert plans.snapshot.complete
-        assert plans.snapshot.versions == {"vh/host": version(canonical(HOST)), "route/ns/r": version(canonical(ROUTE))}
+        assert plans.snapshot.versions == {
+            "vh/host": version(canonical(HOST)),
+            "route/ns/r": version(canonical(ROUTE)),
+        }
 
 
 async def test_what_cannot_be_used_is_nacked_by_name_and_changes_nothing(tmp_path):
-    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, heard):
+    async with (
+        Controller(f"unix:{tmp_path}/ads.sock") as controller,
+        following(controller.address) as (plans, heard),
+    ):
         controller.send(response("n1", HOST, ROUTE))
         await heard.get()
         before = plans.snapshot
         bad = response("n2", HOST.model_copy(update={"listener": "other"}))
-        bad.resources.add(name="route/ns/bad", version="x", resource=any_pb2.Any(type_url=TYPE_URL, value=b'{"kind":"Route","name":"planted"}'))
+        bad.resources.add(
+            name="route/ns/bad",
+            version="x",
+            resource=any_pb2.Any(type_url=TYPE_URL, value=b'{"kind":"Route","name":"planted"}'),
+        )
         controller.send(bad)
         assert await heard.get() is False
         requests = [await controller.heard.get() for _ in range(3)]
-        assert (requests[-1].response_nonce, requests[-1].error_detail.message) == ("n2", "route/ns/bad cannot be used")
+        assert (requests[-1].response_nonce, requests[-1].error_detail.message) == (
+            "n2",
+            "route/ns/bad cannot be used",
+        )
         assert plans.snapshot is before
 
 
 async def test_a_plan_is_replaced_and_removed_while_a_request_keeps_its_own(tmp_path):
     guard = GuardPlan(name="g", policy="ns/p", type="Keywords", action="Block", words=("w",))
-    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, heard):
+    async with (
+        Controller(f"unix:{tmp_path}/ads.sock") as controller,
+        following(controller.address) as (plans, heard),
+    ):
         controller.send(response("n1", HOST, ROUTE))
         await heard.get()
         host, snapshot = await plans.host("vh/host", 0)
-        controller.send(response("n2", HOST.model_copy(update={"guards": (Guards(request=(guard,)),)}), removed=("route/ns/r",)))
+        controller.send(
+            response(
+                "n2",
+                HOST.model_copy(update={"guards": (Guards(request=(guard,)),)}),
+                removed=("route/ns/r",),
+            )
+        )
         await heard.get()
         assert (snapshot.hosts["vh/host"] is host, "ns/r" in snapshot.routes) == (True, True)
         assert (len(plans.snapshot.hosts["vh/host"].levels), plans.snapshot.routes) == (1, {})
@@ -80,7 +114,10 @@ async def test_plans_outlive_the_controller_and_are_named_when_it_returns(tmp_pa
 
 
 async def test_a_stream_waits_for_a_plan_under_way_and_gives_up(tmp_path):
-    async with Controller(f"unix:{tmp_path}/ads.sock") as controller, following(controller.address) as (plans, _):
+    async with (
+        Controller(f"unix:{tmp_path}/ads.sock") as controller,
+        following(controller.address) as (plans, _),
+    ):
         assert await plans.host("vh/host", 0) is None
         waiting = asyncio.create_task(plans.host("vh/host", 30))
         controller.send(response("n1", HOST, ROUTE))

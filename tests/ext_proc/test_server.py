@@ -21,20 +21,31 @@ PLANTED = "planted-5e0c"
 
 
 def request_headers(path="/v1/chat/completions"):
-    given = {":method": "POST", ":path": path, "content-type": "application/json", "x-request-id": "r"}
+    given = {
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/json",
+        "x-request-id": "r",
+    }
     headers = [pb.HeaderValue(key=k, raw_value=v.encode()) for k, v in given.items()]
-    return pb.ProcessingRequest(request_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=headers)))
+    return pb.ProcessingRequest(
+        request_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=headers))
+    )
 
 
 def request_body(text="hi", **more):
     body = {"model": "gpt-4", "messages": [{"role": "user", "content": text}], **more}
-    return pb.ProcessingRequest(request_body=pb.HttpBody(body=json.dumps(body).encode(), end_of_stream=True))
+    return pb.ProcessingRequest(
+        request_body=pb.HttpBody(body=json.dumps(body).encode(), end_of_stream=True)
+    )
 
 
 def response_headers(status="200", kind="application/json", target="ns/first/gpt-4o-mini"):
     given = {":status": status, "content-type": kind, "x-dragoman-target": target}
     headers = [pb.HeaderValue(key=k, raw_value=v.encode()) for k, v in given.items()]
-    return pb.ProcessingRequest(response_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=headers)))
+    return pb.ProcessingRequest(
+        response_headers=pb.HttpHeaders(headers=pb.HeaderMap(headers=headers))
+    )
 
 
 def response_body(body, end):
@@ -84,7 +95,9 @@ async def test_a_whole_exchange_ends_with_ok(tmp_path):
     async with serving(tmp_path, always(bench.exchange())) as (method, failures, _):
         call = method()
         await call.write(request_headers())
-        assert (await call.read()).mode_override.response_body_mode == pb.ProcessingMode.FULL_DUPLEX_STREAMED
+        assert (
+            await call.read()
+        ).mode_override.response_body_mode == pb.ProcessingMode.FULL_DUPLEX_STREAMED
         await call.write(request_body())
         verdict = await call.read()
         assert verdict.dynamic_metadata["dragoman"]["rule"] == "default"
@@ -103,7 +116,11 @@ async def test_a_whole_exchange_ends_with_ok(tmp_path):
 @pytest.mark.parametrize("phases", range(4))
 async def test_an_early_end_by_envoy_is_never_ok(tmp_path, phases):
     bench = harness.Bench(harness.snapshot("open"))
-    messages = [request_headers(), request_body(stream=True), response_headers(kind="text/event-stream")]
+    messages = [
+        request_headers(),
+        request_body(stream=True),
+        response_headers(kind="text/event-stream"),
+    ]
     async with serving(tmp_path, always(bench.exchange())) as (method, failures, _):
         call = method()
         for message in messages[:phases]:
@@ -112,9 +129,12 @@ async def test_an_early_end_by_envoy_is_never_ok(tmp_path, phases):
         await call.done_writing()
         assert await call.code() is grpc.StatusCode.INTERNAL
     assert (failures, [record.status for record in bench.records]) == ([], [499])
+    assert bench.records[0].logged is (phases > 1)
 
 
-async def test_an_exception_ends_the_stream_with_an_error_and_says_nothing_of_its_text(tmp_path, caplog):
+async def test_an_exception_ends_the_stream_with_an_error_and_says_nothing_of_its_text(
+    tmp_path, caplog
+):
     def broken(_):
         raise ValueError(PLANTED)
 

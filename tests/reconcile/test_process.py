@@ -18,9 +18,21 @@ def start(source, sockets, environ=None):
     os.lseek(fd, 0, os.SEEK_SET)
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", "controller", "--source", source, "--socket-dir", sockets,
-             "--environ-fd", str(fd)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=(fd,),
+            [
+                sys.executable,
+                "-m",
+                "controller",
+                "--source",
+                source,
+                "--socket-dir",
+                sockets,
+                "--environ-fd",
+                str(fd),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(fd,),
         )
     finally:
         os.close(fd)
@@ -51,7 +63,9 @@ def test_it_serves_counts_and_ends_when_told(tmp_path):
     source, sockets = tmp_path / "in", tmp_path / "s"
     source.mkdir()
     sockets.mkdir()
-    (source / "all.yaml").write_text("---\n".join([GATEWAY, BACKEND, ROUTE.replace("NAME", "absent")]))
+    (source / "all.yaml").write_text(
+        "---\n".join([GATEWAY, BACKEND, ROUTE.replace("NAME", "absent")])
+    )
     process = start(source, sockets)
     problem = json.loads(process.stdout.readline())
     assert problem["event"] == "problem"

@@ -107,7 +107,8 @@ async def test_an_equal_reading_publishes_nothing(loop):
 
 
 async def test_a_problem_is_told_when_it_appears_and_when_it_is_gone(loop):
-    loop.write(second=ROUTE.replace("NAME", "missing").replace("assistant", "second"))
+    second = ROUTE.replace("NAME", "missing").replace("assistant", "second")
+    loop.write(second=second.replace("all,", "all, matches: [{model: {value: m}}],"))
     await loop.read(files.read(loop.directory, {}))
     [line] = loop.lines()
     assert "AIRoute default/second" in line
@@ -170,9 +171,12 @@ async def test_a_refused_cluster_is_left_out_and_its_owner_told(loop):
     for event in loop.cache.receive(number, Request(CLUSTER, nonce=response.nonce, error=error)):
         loop.reconciler.happened(event)
     assert set(loop.published[-1].of(CLUSTER)) == {"blackhole"}
-    assert json.loads(loop.published[-1].of(PLAN)["route/default/assistant"].content)["rules"][0][
-        "targets"
-    ] == []
+    assert (
+        json.loads(loop.published[-1].of(PLAN)["route/default/assistant"].content)["rules"][0][
+            "targets"
+        ]
+        == []
+    )
     [line] = loop.lines()
     assert line.startswith("AIBackend default/one: EnvoyRejected: ")
     loop.write(backend=BACKEND.replace("9001", "9002"))

@@ -1,5 +1,12 @@
 """Hand-built configurations for the tests of this folder."""
 
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from controller import ir
 from crds.gateway import SecretValue
 from crds.meta import Key
@@ -20,7 +27,9 @@ def target(name, port, *, host="127.0.0.1", key=True, tls=None, body=1024 * 1024
         host=host,
         port=port,
         tls=tls,
-        credential=ir.Credential(f"key/default/{name}", "authorization", "Bearer ") if key else None,
+        credential=ir.Credential(f"key/default/{name}", "authorization", "Bearer ")
+        if key
+        else None,
         model=None,
         paths={"OpenAIChat": f"/{name}/chat", "AnthropicMessages": f"/{name}/messages"},
         max_body_bytes=body,
@@ -37,7 +46,10 @@ def traffic(*, translate=False, stream=False, attempt=None, retries=1, idle=None
     return ir.TrafficClass(stream, translate, request, attempt, idle, retries)
 
 
-def host(domain="*", classes=(traffic(),), body=1024 * 1024, section="http"):
+CALL = traffic()
+
+
+def host(domain="*", classes=(CALL,), body=1024 * 1024, section="http"):
     return ir.VirtualHost(f"default/ai/{section}/{domain}", domain, body, tuple(classes))
 
 
@@ -53,7 +65,7 @@ def listener(port, *hosts, hostname=None, name="http", certificates=()):
     )
 
 
-def route_plan(name="r", *targets, traffic_class=traffic()):
+def route_plan(name="r", *targets, traffic_class=CALL):
     return RoutePlan(
         name=f"default/{name}",
         rules=(
@@ -91,7 +103,9 @@ def config(listeners, targets, secrets=None, routes=None):
         secrets=tuple(secrets),
         virtual_host_plans=tuple(
             VirtualHostPlan(
-                name=h.name, gateway="default/ai", listener=each.name,
+                name=h.name,
+                gateway="default/ai",
+                listener=each.name,
                 routes=tuple(r.name for r in routes),
             )
             for each in listeners
@@ -100,3 +114,32 @@ def config(listeners, targets, secrets=None, routes=None):
         route_plans=tuple(routes),
         owners={**owners, **{each.name: each.owner for each in secrets}},
     )
+
+
+def certificate(name, issued_to):
+    """A self-signed certificate, which is thereby its own authority."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issued_to)])
+    now = datetime.now(UTC)
+    alternative = (
+        x509.IPAddress(ip_address(issued_to)) if issued_to[0].isdigit() else x509.DNSName(issued_to)
+    )
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    key_pem = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    chain = signed.public_bytes(serialization.Encoding.PEM)
+    return ir.CertificateSecret(name, chain, SecretValue(key_pem), GATEWAY)

@@ -117,8 +117,12 @@ class _GuardStream:
                 )
             )
         mode = ProcessingMode(
-            request_header_mode=1, request_body_mode=2, response_header_mode=1, response_body_mode=0,
-            request_trailer_mode=2, response_trailer_mode=2,
+            request_header_mode=1,
+            request_body_mode=2,
+            response_header_mode=1,
+            response_body_mode=0,
+            request_trailer_mode=2,
+            response_trailer_mode=2,
         )
         return ProcessingResponse(
             request_headers=HeadersResponse(response=CommonResponse()), mode_override=mode
@@ -150,7 +154,8 @@ class _GuardStream:
                 response=CommonResponse(
                     header_mutation=HeaderMutation(
                         set_headers=[
-                            _set("content-length", str(len(new))), _set("x-dragoman-verdict", "1"),
+                            _set("content-length", str(len(new))),
+                            _set("x-dragoman-verdict", "1"),
                         ],
                         remove_headers=removed,
                     ),
@@ -186,7 +191,8 @@ class _TranslateStream:
                 response=CommonResponse(
                     header_mutation=HeaderMutation(
                         set_headers=[
-                            _set("content-length", str(len(new))), _set("x-dragoman-translated", "1"),
+                            _set("content-length", str(len(new))),
+                            _set("x-dragoman-translated", "1"),
                         ]
                     ),
                     body_mutation=BodyMutation(body=new),
@@ -225,7 +231,8 @@ class Provider:
         if self.fault:
             return web.json_response({"error": "fault"}, status=self.fault)
         return web.json_response(
-            {"path": request.path, "length": len(body)}, headers={"x-envoy-leak": "1", "server": "p"}
+            {"path": request.path, "length": len(body)},
+            headers={"x-envoy-leak": "1", "server": "p"},
         )
 
 

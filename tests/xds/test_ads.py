@@ -15,14 +15,21 @@ def view(*resources):
 A1, A2, B1 = resource("/a"), resource("/a", "2"), resource("/b")
 
 
-def ask(stream, type_url=CLUSTER, *, subscribe=(), unsubscribe=(), initial=(), nonce="", error=None):
+def ask(
+    stream, type_url=CLUSTER, *, subscribe=(), unsubscribe=(), initial=(), nonce="", error=None
+):
     return stream.receive(
-        Request(type_url, "envoy/0", tuple(subscribe), tuple(unsubscribe), tuple(initial), nonce, error)
+        Request(
+            type_url, "envoy/0", tuple(subscribe), tuple(unsubscribe), tuple(initial), nonce, error
+        )
     )
 
 
 def sent(responses):
-    return [([f"{r.name}@{r.version}" for r in each.resources], list(each.removed)) for each in responses]
+    return [
+        ([f"{r.name}@{r.version}" for r in each.resources], list(each.removed))
+        for each in responses
+    ]
 
 
 def test_nothing_is_sent_before_it_is_asked_for():
@@ -152,7 +159,9 @@ def test_a_nack_that_names_nobody_makes_each_resource_come_alone():
     stream = Stream()
     ask(stream)
     [response] = stream.offer(CLUSTER, view(A1, B1))
-    assert ask(stream, nonce=response.nonce, error="something is wrong") == (Acceptance(CLUSTER, ()),)
+    assert ask(stream, nonce=response.nonce, error="something is wrong") == (
+        Acceptance(CLUSTER, ()),
+    )
     one, two = stream.offer(CLUSTER, view(A1, B1))
     assert sent([one, two]) == [(["/a@1"], []), (["/b@1"], [])]
     assert Rejection(CLUSTER, (A1,), "no") in ask(stream, nonce=one.nonce, error="no")

@@ -56,7 +56,9 @@ def any_config(draw):
     listeners += [secure_listener(8443, hostname) for hostname in secure]
     targets = [
         configs.target(
-            name, 443, host=draw(st.sampled_from(["10.0.0.1", "api.x"])),
+            name,
+            443,
+            host=draw(st.sampled_from(["10.0.0.1", "api.x"])),
             tls=draw(st.none() | st.just(ir.UpstreamTLS("api.x", None))),
         )
         for name in draw(backends)
@@ -93,7 +95,9 @@ def test_every_reference_leads_somewhere(config):
     keys = {c["name"] for c in found(shown["clusters"], "credential") if "sdsConfig" in c}
     assert secrets | keys == set(held.of(SECRET))
     plans = {
-        header["value"] for listed in found(shown["routes"], "grpcInitialMetadata") for header in listed
+        header["value"]
+        for listed in found(shown["routes"], "grpcInitialMetadata")
+        for header in listed
     }
     assert plans == {name for name in held.of(PLAN) if name.startswith("vh/")}
     for table in shown["routes"].values():
@@ -119,7 +123,11 @@ def test_equal_bytes_in_another_process():
     )
     versions = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
         ).stdout
         for seed in ("1", "2")
@@ -148,6 +156,7 @@ def test_an_edit_of_one_target_builds_one_cluster_again():
 
 def test_routes_do_not_grow_with_airoutes():
     target = configs.target("one", 80)
+
     def with_routes(count):
         routes = [configs.route_plan(f"r{i}", target) for i in range(count)]
         return build(configs.config([configs.listener(8080)], [target], routes=routes), SETTINGS)
@@ -160,7 +169,8 @@ def test_routes_do_not_grow_with_airoutes():
 
 def test_a_dump_shows_no_secret():
     config = configs.config(
-        [secure_listener(8443, "c.x")], [configs.target("one", 80)],
+        [secure_listener(8443, "c.x")],
+        [configs.target("one", 80)],
         secrets=[configs.key("one", PLANTED), certificate()],
     )
     held = build(config, SETTINGS)
@@ -210,8 +220,12 @@ def test_a_union_serves_old_and_new_classes():
 
 def test_what_envoy_refused_takes_out_what_needs_it_and_nothing_else():
     targets = [configs.target(name, 80) for name in ("one", "two")]
-    config = configs.config([configs.listener(8080), secure_listener(8443, "c.x")], targets,
-                            secrets=[configs.key("one"), configs.key("two"), certificate()])
+    config = configs.config(
+        [configs.listener(8080), secure_listener(8443, "c.x")],
+        targets,
+        secrets=[configs.key("one"), configs.key("two"), certificate()],
+    )
+
     def left(type_url, name, *, replaced=False):
         return overlap.without(config, [Refusal(type_url, name, "no", replaced)])
 

