@@ -15,7 +15,7 @@ from crds.plan import Format, RoutePlan, VirtualHostPlan
 
 @dataclass(frozen=True, slots=True)
 class TrafficClass:
-    """One set of timeouts and retries: one Envoy route of a virtual host. Seconds; None: no limit."""
+    """Timeouts and retries of one Envoy route of a virtual host. Seconds; None: no limit."""
 
     stream: bool
     translate: bool

@@ -36,7 +36,7 @@ def route(key: Key) -> str:
 
 
 def target(backend: Key, model: str | None) -> str:
-    """The Envoy cluster of one (AIBackend, model) pair; `*` where the caller's model is asked for."""
+    """The Envoy cluster of an (AIBackend, model) pair; `*`: the model the caller asked for."""
     return f"{backend.namespace}/{backend.name}/{model or '*'}"
 
 

@@ -59,6 +59,13 @@ def opener(plans: Plans, world: World) -> Open:
     return open_exchange
 
 
+def warm() -> None:
+    """Read what every request needs, and spare the collector from looking through it again."""
+    tokens.load()
+    prices.load()
+    gc.freeze()
+
+
 async def run(chosen: Settings) -> None:
     """Serve until a signal to end."""
     stopped = asyncio.Event()
@@ -91,6 +98,7 @@ async def run(chosen: Settings) -> None:
         failed = lambda name, reason: counted.failed.labels(name, reason).inc()  # noqa: E731 - one line
         serving = Server(f"unix:{chosen.listen}", opener(plans, world), bodies, failed)
         await serving.start()
+        warming = asyncio.get_running_loop().run_in_executor(bodies, warm)
         shown = await metrics.serve(chosen.metrics, counted.registry)
         following = asyncio.create_task(
             ads.follow(chosen.ads, f"ext_proc/{os.getpid()}", plans, applied)
@@ -104,6 +112,7 @@ async def run(chosen: Settings) -> None:
         with suppress(asyncio.CancelledError):
             await following  # a failure of it is one of the process
         shown.close()
+        await warming
     records.close()
 
 
@@ -115,11 +124,7 @@ def main() -> None:
     chosen = settings.parse(sys.argv[1:])
     for path in (chosen.listen, chosen.metrics):
         Path(path).unlink(missing_ok=True)
-    tokens.load()
-    prices.load()
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
-    gc.collect()
-    gc.freeze()
     uvloop.run(run(chosen))
 
 

@@ -6,6 +6,7 @@ Streams are inspected field by field in `field`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ from ext_proc.stages.spans import spans as find_spans
 from ext_proc.stages.unscanned import unscanned
 
 Detector = SpanDetector | InjectionDetector
+
+
+_COMPILERS = 2
+"""Pattern engines compile outside the interpreter's lock, each for seconds."""
 
 
 class Content(NamedTuple):
@@ -61,11 +66,15 @@ def content(plan: GuardPlan) -> Content:
 def detectors(plans: Iterable[GuardPlan], known: Detectors) -> Detectors:
     """Return the detectors of some guards; those not known yet are compiled, which is slow."""
     wanted = dict.fromkeys(map(content, plans))
-    return {each: known.get(each) or _warm(_DETECTORS[each.type](each)) for each in wanted}
+    missing = [each for each in wanted if each not in known]
+    with ThreadPoolExecutor(_COMPILERS) as compilers:
+        made = dict(zip(missing, compilers.map(_compile, missing), strict=True))
+    return {each: made.get(each) or known[each] for each in wanted}
 
 
-def _warm(detector: Detector) -> Detector:
-    """Use a detector once: some read their tables only then, which no request should wait for."""
+def _compile(wanted: Content) -> Detector:
+    """Make a detector and use it once: some read their tables only then."""
+    detector = _DETECTORS[wanted.type](wanted)
     match detector:
         case InjectionDetector():
             detector.score("A first text.")

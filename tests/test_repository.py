@@ -11,12 +11,22 @@ PACKAGES = ("crds", "controller", "ext_proc", "dragoman")
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
 def modules() -> list[Path]:
-    return [p for p in tracked() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in PACKAGES and "_pb2" not in p.name]
+    return [
+        p
+        for p in tracked()
+        if p.suffix == ".py" and p.relative_to(ROOT).parts[0] in PACKAGES and "_pb2" not in p.name
+    ]
 
 
 def test_functions_and_files_stay_small() -> None:
@@ -27,7 +37,9 @@ def test_functions_and_files_stay_small() -> None:
         assert source.count("\n") <= 300, path
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lengths[f"{path.relative_to(ROOT)}:{node.name}"] = (node.end_lineno or 0) - node.lineno + 1
+                lengths[f"{path.relative_to(ROOT)}:{node.name}"] = (
+                    (node.end_lineno or 0) - node.lineno + 1
+                )
     assert {name: n for name, n in lengths.items() if n > 50} == {}
     assert statistics.quantiles(lengths.values(), n=10)[-1] <= 25
 
@@ -43,7 +55,9 @@ def test_no_machine_and_no_registry_shows() -> None:
     """Absolute paths, index addresses, unexplained ignores."""
     patterns = {
         "a path of a machine": re.compile(r"(?<![\w.])/(root|work|farm|home/\w+)/"),
-        "an index address": re.compile(r"index-url\s+http|https?://[^\s\"']+/simple\b|\"resolved\": *\"http"),
+        "an index address": re.compile(
+            r"index-url\s+http|https?://[^\s\"']+/simple\b|\"resolved\": *\"http"
+        ),
         "a bare ignore": re.compile(r"type: ignore(?!\[)|noqa(?!: )"),
     }
     for path in tracked():

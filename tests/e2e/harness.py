@@ -42,7 +42,14 @@ def eventually(check: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
 class Provider:
     """The mock provider in a thread of its own, with everything it received."""
 
-    def __init__(self, *, fault: str = "", port: int = 0, tls: ssl.SSLContext | None = None, require_key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        fault: str = "",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        require_key: str = "",
+    ) -> None:
         self.received: list[mock_provider.Received] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -83,7 +90,9 @@ class Provider:
 class Running:
     """One `dragoman run`."""
 
-    def __init__(self, directory: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *arguments: str, environment: dict[str, str] | None = None
+    ) -> None:
         self.directory = directory
         self.metrics_port = free_port()
         self.stderr: list[str] = []
@@ -91,7 +100,16 @@ class Running:
         self.records: list[dict[str, Any]] = []
         self.ready: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dragoman", "run", str(directory), "--metrics-port", str(self.metrics_port), *arguments],
+            [
+                sys.executable,
+                "-m",
+                "dragoman",
+                "run",
+                str(directory),
+                "--metrics-port",
+                str(self.metrics_port),
+                *arguments,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -125,7 +143,9 @@ class Running:
 
     def record(self, request_id: str) -> dict[str, Any]:
         """The one line of this request."""
-        found = eventually(lambda: [r for r in self.records if r.get("request_id") == request_id], 10)
+        found = eventually(
+            lambda: [r for r in self.records if r.get("request_id") == request_id], 10
+        )
         assert len(found) == 1, found
         return dict(found[0])
 
@@ -202,7 +222,15 @@ def gateway(port: int) -> str:
     return GATEWAY.format(port=port)
 
 
-def backend(name: str, port: int, *, provider: str = "OpenAI", key: str = "", host: str = "127.0.0.1", more: str = "") -> str:
+def backend(
+    name: str,
+    port: int,
+    *,
+    provider: str = "OpenAI",
+    key: str = "",
+    host: str = "127.0.0.1",
+    more: str = "",
+) -> str:
     """An AIBackend and the Secret with its key."""
     return "---\n".join(
         [
@@ -220,7 +248,11 @@ def route(name: str, rules: str) -> str:
     )
 
 
-def policy(name: str, spec: str, target: str = "{group: gateway.networking.k8s.io, kind: Gateway, name: ai}") -> str:
+def policy(
+    name: str,
+    spec: str,
+    target: str = "{group: gateway.networking.k8s.io, kind: Gateway, name: ai}",
+) -> str:
     """An AIPolicy; `spec` is YAML, indented by two."""
     return (
         "apiVersion: dragoman.dev/v1alpha1\nkind: AIPolicy\n"
@@ -237,7 +269,9 @@ def write(directory: Path, **documents: str) -> None:
 
 
 @contextmanager
-def running(directory: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
+def running(
+    directory: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[Running]:
     """`dragoman run`, ready; ended at the end."""
     gateway_run = Running(directory, *arguments, environment=environment)
     try:

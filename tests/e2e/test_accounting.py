@@ -81,9 +81,13 @@ def test_a_stream_costs_the_same(started) -> None:
 
 @pytest.mark.parametrize("fault", ["no-usage", "usage-negative", "usage-absurd"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_usage_that_cannot_be_believed_is_counted_and_marked(started, fault: str, stream: bool) -> None:
+def test_usage_that_cannot_be_believed_is_counted_and_marked(
+    started, fault: str, stream: bool
+) -> None:
     run, url = started
-    response = httpx.post(url, json=body(f"fault-{fault}+echo", "alpha beta gamma delta", stream=stream))
+    response = httpx.post(
+        url, json=body(f"fault-{fault}+echo", "alpha beta gamma delta", stream=stream)
+    )
     record = run.record(response.headers["x-request-id"])
     assert record["usage"]["estimated"] is True
     assert 4 <= record["usage"]["output_tokens"] <= 8
@@ -104,7 +108,9 @@ def test_a_client_that_leaves_is_still_charged(started) -> None:
     run, url = started
     known = len(run.records)
     text = " ".join(f"word{n}" for n in range(200))
-    with httpx.stream("POST", url, json=body("fault-delay-0.3+echo", text, stream=True)) as response:
+    with httpx.stream(
+        "POST", url, json=body("fault-delay-0.3+echo", text, stream=True)
+    ) as response:
         request_id = response.headers["x-request-id"]
         next(response.iter_bytes())
     record = run.record(request_id)
@@ -149,7 +155,11 @@ def cost_total(run: harness.Running) -> float:
 
 def test_records_are_json_lines_without_text(started) -> None:
     run, url = started
-    response = httpx.post(url, json=body("planted-model-name", "planted-text"), headers={"authorization": "Bearer planted-token"})
+    response = httpx.post(
+        url,
+        json=body("planted-model-name", "planted-text"),
+        headers={"authorization": "Bearer planted-token"},
+    )
     record = run.record(response.headers["x-request-id"])
     assert "planted" not in json.dumps(record)
     assert "planted" not in "".join(run.stderr)

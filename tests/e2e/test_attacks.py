@@ -6,6 +6,7 @@ planted value anywhere it does not belong (checked for the whole run by the last
 
 import base64
 import codecs
+import contextlib
 import gzip
 import inspect
 import json
@@ -72,9 +73,13 @@ def chat_body(content: Any, **more: Any) -> dict[str, Any]:
     return {"model": "echo", "messages": [{"role": "user", "content": content}], **more}
 
 
-def post(setup: Setup, body: Any, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
+def post(
+    setup: Setup, body: Any, path: str = "/v1/chat/completions", **headers: str
+) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    sent = {"content-type": "application/json"} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
     return httpx.post(setup.url + path, content=content, headers=sent, timeout=60)
 
 
@@ -105,7 +110,9 @@ def _complete(answer: bytes) -> bool:
 
 
 def head(path: str = "/v1/chat/completions", method: str = "POST", *lines: str) -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: ai", "content-type: application/json", *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"{method} {path} HTTP/1.1", "Host: ai", "content-type: application/json", *lines, "", ""]
+    ).encode()
 
 
 def clean(setup: Setup, *values: str) -> None:
@@ -125,8 +132,13 @@ def error_code(response: httpx.Response) -> str:
 def test_01_chunked_bodies_split_anywhere(setup: Setup) -> None:
     body = json.dumps(chat_body(f"naïve café {MAIL} ünï"), ensure_ascii=False).encode()
     for split in range(1, len(body), 7):
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[:split], body[split:])) + b"0\r\n\r\n"
-        status, answer = raw(setup, head("/v1/chat/completions", "POST", "transfer-encoding: chunked"), chunks)
+        chunks = (
+            b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[:split], body[split:]))
+            + b"0\r\n\r\n"
+        )
+        status, answer = raw(
+            setup, head("/v1/chat/completions", "POST", "transfer-encoding: chunked"), chunks
+        )
         assert status == 200
         assert b"[REDACTED:Email]" in answer
     clean(setup, MAIL)
@@ -135,16 +147,25 @@ def test_01_chunked_bodies_split_anywhere(setup: Setup) -> None:
 def test_02_ambiguous_lengths_are_refused(setup: Setup) -> None:
     body = json.dumps(chat_body("hi")).encode()
     before = len(setup.provider.received)
-    both = head("/v1/chat/completions", "POST", f"content-length: {len(body)}", "transfer-encoding: chunked")
+    both = head(
+        "/v1/chat/completions", "POST", f"content-length: {len(body)}", "transfer-encoding: chunked"
+    )
     status, _ = raw(setup, both, body)
     assert status == 400
-    twice = head("/v1/chat/completions", "POST", f"content-length: {len(body)}", f"content-length: {len(body) - 1}")
+    twice = head(
+        "/v1/chat/completions",
+        "POST",
+        f"content-length: {len(body)}",
+        f"content-length: {len(body) - 1}",
+    )
     status, _ = raw(setup, twice, body)
     assert status == 400
     assert len(setup.provider.received) == before
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "deflate", "gzip, gzip", "x-unknown", "GZIP"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "br", "zstd", "deflate", "gzip, gzip", "x-unknown", "GZIP"]
+)
 def test_03_04_encoded_bodies_are_415(setup: Setup, encoding: str) -> None:
     plain = json.dumps(chat_body(BAD)).encode()
     encoded = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain)}.get(encoding, plain)
@@ -163,7 +184,9 @@ def test_05_a_decompression_bomb_is_never_opened(setup: Setup) -> None:
     assert post(setup, bomb, content_encoding="gzip").status_code == 415
 
 
-@pytest.mark.parametrize("charset", ["utf-16", "utf-7", "latin-1", "us-ascii", "utf-8; charset=utf-16"])
+@pytest.mark.parametrize(
+    "charset", ["utf-16", "utf-7", "latin-1", "us-ascii", "utf-8; charset=utf-16"]
+)
 def test_06_only_utf_8(setup: Setup, charset: str) -> None:
     body = json.dumps(chat_body(BAD)).encode("utf-16" if charset == "utf-16" else "utf-8")
     assert post(setup, body, content_type=f"application/json; charset={charset}").status_code == 415
@@ -172,7 +195,8 @@ def test_06_only_utf_8(setup: Setup, charset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", b"\\ud800", b"\\udc00\\ud800", b"\xf5\x80\x80\x80"]
+    "text",
+    [b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", b"\\ud800", b"\\udc00\\ud800", b"\xf5\x80\x80\x80"],
 )
 def test_07_invalid_unicode_is_malformed(setup: Setup, text: bytes) -> None:
     body = b'{"model": "echo", "messages": [{"role": "user", "content": "a' + text + b'b"}]}'
@@ -180,11 +204,17 @@ def test_07_invalid_unicode_is_malformed(setup: Setup, text: bytes) -> None:
     assert (response.status_code, error_code(response)) == (400, "malformed_request")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/vnd.api+json", "", "application/jsonx", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/vnd.api+json", "", "application/jsonx", "multipart/form-data"],
+)
 def test_08_odd_content_types_are_415(setup: Setup, kind: str) -> None:
     response = post(setup, chat_body(BAD), content_type=kind)
     assert response.status_code == 415
-    assert post(setup, chat_body("x"), content_type="application/json; charset=UTF-8").status_code == 200
+    assert (
+        post(setup, chat_body("x"), content_type="application/json; charset=UTF-8").status_code
+        == 200
+    )
     clean(setup, BAD)
 
 
@@ -203,31 +233,89 @@ def test_10_methods_upgrades_and_paths(setup: Setup) -> None:
         status, _ = raw(setup, head("/v1/chat/completions", method, length), body)
         assert status in (400, 405), method
     assert raw(setup, head("/v1/chat/completions", "HEAD"))[0] == 405
-    assert raw(setup, head("/v1/chat/completions", "POST", length, "upgrade: websocket", "connection: upgrade"), body)[0] in (400, 403, 404, 405, 426)
-    assert raw(setup, head("/v1/chat/completions", "POST", length, "upgrade: h2c", "connection: upgrade, http2-settings", "http2-settings: AAMAAABk"), body)[0] in (400, 403)
-    for path in ("//v1/chat/completions", "/v1/./chat/completions", "/x/../v1/chat/completions", "/v1/%63hat/completions",
-                 "/v1/chat%2fcompletions", "/v1/x/%2e%2e/chat/completions", "/v1/chat/completions;a=b", "/V1/Chat/Completions",
-                 "/v1/chat/completions/", "/v1/chat/completions%00", "http://elsewhere/v1/chat/completions", "/v1\\chat\\completions"):
+    assert raw(
+        setup,
+        head("/v1/chat/completions", "POST", length, "upgrade: websocket", "connection: upgrade"),
+        body,
+    )[0] in (400, 403, 404, 405, 426)
+    assert raw(
+        setup,
+        head(
+            "/v1/chat/completions",
+            "POST",
+            length,
+            "upgrade: h2c",
+            "connection: upgrade, http2-settings",
+            "http2-settings: AAMAAABk",
+        ),
+        body,
+    )[0] in (400, 403)
+    for path in (
+        "//v1/chat/completions",
+        "/v1/./chat/completions",
+        "/x/../v1/chat/completions",
+        "/v1/%63hat/completions",
+        "/v1/chat%2fcompletions",
+        "/v1/x/%2e%2e/chat/completions",
+        "/v1/chat/completions;a=b",
+        "/V1/Chat/Completions",
+        "/v1/chat/completions/",
+        "/v1/chat/completions%00",
+        "http://elsewhere/v1/chat/completions",
+        "/v1\\chat\\completions",
+    ):
         status, _ = raw(setup, head(path, "POST", length), body)
         assert status in (400, 403, 404), (path, status)
     assert raw(setup, head("*", "OPTIONS"))[0] in (400, 404, 405)
-    status, _ = raw(setup, head("/v1/chat/completions", "POST", length, "expect: 100-continue"), body)
+    status, _ = raw(
+        setup, head("/v1/chat/completions", "POST", length, "expect: 100-continue"), body
+    )
     assert status in (100, 403)
     assert len(setup.provider.received) == before
 
 
 def test_10_trailers_change_nothing(setup: Setup) -> None:
     body = json.dumps(chat_body(f"to {MAIL}")).encode()
-    data = b"%x\r\n%s\r\n0\r\nx-dragoman-class: any\r\nauthorization: planted\r\n\r\n" % (len(body), body)
-    status, answer = raw(setup, head("/v1/chat/completions", "POST", "transfer-encoding: chunked", "trailer: x-dragoman-class"), data)
+    data = b"%x\r\n%s\r\n0\r\nx-dragoman-class: any\r\nauthorization: planted\r\n\r\n" % (
+        len(body),
+        body,
+    )
+    status, answer = raw(
+        setup,
+        head(
+            "/v1/chat/completions",
+            "POST",
+            "transfer-encoding: chunked",
+            "trailer: x-dragoman-class",
+        ),
+        data,
+    )
     assert status == 200
     assert b"[REDACTED:Email]" in answer
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/chat/completions", "/v1/completions", "/admin", "/stats", "/ready", "/v1/responses", "/v1/messages/count_tokens", "/v1/messages/batches"])
-def test_10_everything_outside_the_format_table_is_refused(setup: Setup, method: str, path: str) -> None:
-    response = httpx.request(method, setup.url + path, content=b"{}", headers={"content-type": "application/json"})
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v2/chat/completions",
+        "/v1/completions",
+        "/admin",
+        "/stats",
+        "/ready",
+        "/v1/responses",
+        "/v1/messages/count_tokens",
+        "/v1/messages/batches",
+    ],
+)
+def test_10_everything_outside_the_format_table_is_refused(
+    setup: Setup, method: str, path: str
+) -> None:
+    response = httpx.request(
+        method, setup.url + path, content=b"{}", headers={"content-type": "application/json"}
+    )
     assert response.status_code in (404, 405)
     assert response.json()["error"]
 
@@ -250,10 +338,29 @@ def test_11_duplicate_keys_are_malformed(setup: Setup, body: bytes) -> None:
 
 
 def test_12_keys_in_other_spellings(setup: Setup) -> None:
-    assert post(setup, b'{"mod\\u0065l": "echo", "messages": [{"role": "user", "c\\u006fntent": "forbidden phrase"}]}').status_code == 403
-    assert post(setup, {"Model": "echo", "messages": [{"role": "user", "content": "x"}]}).status_code == 400
-    assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": "x", "CONTENT": BAD}]}).status_code == 400
-    assert post(setup, {"model": "echo", "messages": [{"role": "user", "content": "x"}], BAD: 1}).status_code == 403
+    assert (
+        post(
+            setup,
+            b'{"mod\\u0065l": "echo", "messages": [{"role": "user", "c\\u006fntent": "forbidden phrase"}]}',
+        ).status_code
+        == 403
+    )
+    assert (
+        post(setup, {"Model": "echo", "messages": [{"role": "user", "content": "x"}]}).status_code
+        == 400
+    )
+    assert (
+        post(
+            setup, {"model": "echo", "messages": [{"role": "user", "content": "x", "CONTENT": BAD}]}
+        ).status_code
+        == 400
+    )
+    assert (
+        post(
+            setup, {"model": "echo", "messages": [{"role": "user", "content": "x"}], BAD: 1}
+        ).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,7 +386,11 @@ def test_13_numbers_depth_and_syntax(setup: Setup, extra: bytes) -> None:
 
 
 def test_13_long_arrays_pass_and_trailing_data_does_not(setup: Setup) -> None:
-    fine = b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "x": [' + b"1," * 999_999 + b"1]}"
+    fine = (
+        b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "x": ['
+        + b"1," * 999_999
+        + b"1]}"
+    )
     assert post(setup, fine).status_code == 200
     for tail in (b" {}", b"\n{}", b"x", b"\0"):
         assert post(setup, json.dumps(chat_body("x")).encode() + tail).status_code == 400
@@ -288,24 +399,108 @@ def test_13_long_arrays_pass_and_trailing_data_does_not(setup: Setup) -> None:
 
 
 HIDING_PLACES: dict[str, Any] = {
-    "a string": lambda t: chat_body(t),
-    "a list of parts": lambda t: chat_body([{"type": "text", "text": "x"}, {"type": "text", "text": t}]),
+    "a string": chat_body,
+    "a list of parts": lambda t: chat_body(
+        [{"type": "text", "text": "x"}, {"type": "text", "text": t}]
+    ),
     "an unknown part": lambda t: chat_body([{"type": "surprise", "payload": {"deep": [t]}}]),
     "an object": lambda t: chat_body({"text": t}),
-    "arguments of a tool call": lambda t: {"model": "echo", "messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"q": t})}}]}, {"role": "user", "content": "x"}]},
-    "escaped arguments": lambda t: {"model": "echo", "messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"q": "' + "".join(f"\\u{ord(c):04x}" for c in t) + '"}'}}]}, {"role": "user", "content": "x"}]},
-    "the function role": lambda t: {"model": "echo", "messages": [{"role": "function", "name": "f", "content": t}, {"role": "user", "content": "x"}]},
-    "a tool result": lambda t: {"model": "echo", "messages": [{"role": "tool", "tool_call_id": "c", "content": t}, {"role": "user", "content": "x"}]},
-    "the developer role": lambda t: {"model": "echo", "messages": [{"role": "developer", "content": t}, {"role": "user", "content": "x"}]},
-    "a name": lambda t: {"model": "echo", "messages": [{"role": "user", "name": t, "content": "x"}]},
+    "arguments of a tool call": lambda t: {
+        "model": "echo",
+        "messages": [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "c",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": json.dumps({"q": t})},
+                    }
+                ],
+            },
+            {"role": "user", "content": "x"},
+        ],
+    },
+    "escaped arguments": lambda t: {
+        "model": "echo",
+        "messages": [
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {
+                        "id": "c",
+                        "type": "function",
+                        "function": {
+                            "name": "f",
+                            "arguments": '{"q": "' + "".join(f"\\u{ord(c):04x}" for c in t) + '"}',
+                        },
+                    }
+                ],
+            },
+            {"role": "user", "content": "x"},
+        ],
+    },
+    "the function role": lambda t: {
+        "model": "echo",
+        "messages": [
+            {"role": "function", "name": "f", "content": t},
+            {"role": "user", "content": "x"},
+        ],
+    },
+    "a tool result": lambda t: {
+        "model": "echo",
+        "messages": [
+            {"role": "tool", "tool_call_id": "c", "content": t},
+            {"role": "user", "content": "x"},
+        ],
+    },
+    "the developer role": lambda t: {
+        "model": "echo",
+        "messages": [{"role": "developer", "content": t}, {"role": "user", "content": "x"}],
+    },
+    "a name": lambda t: {
+        "model": "echo",
+        "messages": [{"role": "user", "name": t, "content": "x"}],
+    },
     "metadata": lambda t: chat_body("x", metadata={"note": t}),
     "a metadata key": lambda t: chat_body("x", metadata={t: "x"}),
-    "a prefill": lambda t: {"model": "echo", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": t}]},
+    "a prefill": lambda t: {
+        "model": "echo",
+        "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": t}],
+    },
     "a stop sequence": lambda t: chat_body("x", stop=[t]),
-    "a tool description": lambda t: chat_body("x", tools=[{"type": "function", "function": {"name": "f", "description": t, "parameters": {"type": "object", "properties": {}}}}]),
-    "a schema": lambda t: chat_body("x", response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object", "properties": {"a": {"type": "string", "enum": [t]}}}}}),
+    "a tool description": lambda t: chat_body(
+        "x",
+        tools=[
+            {
+                "type": "function",
+                "function": {
+                    "name": "f",
+                    "description": t,
+                    "parameters": {"type": "object", "properties": {}},
+                },
+            }
+        ],
+    ),
+    "a schema": lambda t: chat_body(
+        "x",
+        response_format={
+            "type": "json_schema",
+            "json_schema": {
+                "name": "s",
+                "schema": {"type": "object", "properties": {"a": {"type": "string", "enum": [t]}}},
+            },
+        },
+    ),
     "an unknown field": lambda t: chat_body("x", something_new={"a": [1, {"b": t}]}),
-    "reasoning": lambda t: {"model": "echo", "messages": [{"role": "assistant", "content": "y", "reasoning_content": t}, {"role": "user", "content": "x"}]},
+    "reasoning": lambda t: {
+        "model": "echo",
+        "messages": [
+            {"role": "assistant", "content": "y", "reasoning_content": t},
+            {"role": "user", "content": "x"},
+        ],
+    },
     "a prediction": lambda t: chat_body("x", prediction={"type": "content", "content": t}),
 }
 
@@ -322,15 +517,28 @@ def test_14_every_hiding_place_is_read(setup: Setup, strict: Setup, place: str) 
     clean(strict, ATTACK)
 
 
-def test_14_content_that_cannot_be_read_is_recorded_and_can_be_refused(setup: Setup, strict: Setup) -> None:
-    image = [{"type": "text", "text": "what is this"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(b"x" * 60).decode()}}]
+def test_14_content_that_cannot_be_read_is_recorded_and_can_be_refused(
+    setup: Setup, strict: Setup
+) -> None:
+    image = [
+        {"type": "text", "text": "what is this"},
+        {
+            "type": "image_url",
+            "image_url": {"url": "data:image/png;base64," + base64.b64encode(b"x" * 60).decode()},
+        },
+    ]
     allowed = post(setup, chat_body(image))
     assert allowed.status_code == 200
     assert json.loads(setup.provider.last().body)["messages"][0]["content"] == image
     assert setup.run.record(allowed.headers["x-request-id"])["unscanned"]
     refused = post(strict, chat_body(image))
     assert (refused.status_code, error_code(refused)) == (403, "blocked_by_policy")
-    assert post(setup, {"model": "echo", "messages": [{"role": "narrator", "content": BAD}]}).status_code == 400
+    assert (
+        post(
+            setup, {"model": "echo", "messages": [{"role": "narrator", "content": BAD}]}
+        ).status_code
+        == 400
+    )
 
 
 @pytest.mark.parametrize("model", [[], ["echo"], 1, "", None, True, {"a": 1}, "a\u0000b", "a\nb"])
@@ -340,20 +548,32 @@ def test_15_models_that_are_not_names(setup: Setup, model: Any) -> None:
 
 
 def test_15_a_path_in_the_model_is_only_a_name(setup: Setup) -> None:
-    assert post(setup, {"model": "../../admin", "messages": [{"role": "user", "content": "x"}]}).status_code == 404
+    assert (
+        post(
+            setup, {"model": "../../admin", "messages": [{"role": "user", "content": "x"}]}
+        ).status_code
+        == 404
+    )
     response = post(setup, chat_body("x"), x_model="gpt-4o", x_dragoman_model="gpt-4o")
     assert response.status_code == 200
     assert json.loads(setup.provider.last().body)["model"] == "echo"
 
 
-@pytest.mark.parametrize("extra", [{"stream": "true"}, {"stream": 1}, {"n": 1000}, {"n": -1}, {"n": "2"}])
+@pytest.mark.parametrize(
+    "extra", [{"stream": "true"}, {"stream": 1}, {"n": 1000}, {"n": -1}, {"n": "2"}]
+)
 def test_16_parameters_of_the_wrong_kind(setup: Setup, extra: dict[str, Any]) -> None:
     assert post(setup, chat_body("x", **extra)).status_code == 400
 
 
 def test_16_limits_the_provider_judges_pass_unchanged(setup: Setup) -> None:
-    assert post(setup, chat_body("x", max_tokens=2**63, best_of=3, temperature=1.10)).status_code == 200
-    assert b'"max_tokens": 9223372036854775808' in setup.provider.last().body.replace(b'":9', b'": 9')
+    assert (
+        post(setup, chat_body("x", max_tokens=2**63, best_of=3, temperature=1.10)).status_code
+        == 200
+    )
+    assert b'"max_tokens": 9223372036854775808' in setup.provider.last().body.replace(
+        b'":9', b'": 9'
+    )
 
 
 def test_17_one_bad_item_in_a_batch(setup: Setup) -> None:
@@ -362,7 +582,12 @@ def test_17_one_bad_item_in_a_batch(setup: Setup) -> None:
     body["input"] = ["fine", f"to {MAIL}"]
     assert post(setup, body, "/v1/embeddings").status_code == 200
     assert json.loads(setup.provider.last().body)["input"] == ["fine", "to [REDACTED:Email]"]
-    assert post(setup, {"model": "text-embedding-3-small", "input": ["fine", 3.5]}, "/v1/embeddings").status_code == 400
+    assert (
+        post(
+            setup, {"model": "text-embedding-3-small", "input": ["fine", 3.5]}, "/v1/embeddings"
+        ).status_code
+        == 400
+    )
 
 
 # evasion in text
@@ -382,7 +607,9 @@ def test_18_invisible_characters(strict: Setup, text: str) -> None:
 def test_19_unicode_tags_and_variation_selectors(strict: Setup) -> None:
     tags = "hello " + "".join(chr(0xE0000 + ord(c)) for c in ATTACK)
     assert post(strict, chat_body(tags)).status_code == 403
-    selectors = "hello 😊" + "".join(chr(0xFE00 + b) if b < 16 else chr(0xE0100 + b - 16) for b in ATTACK.encode())
+    selectors = "hello 😊" + "".join(
+        chr(0xFE00 + b) if b < 16 else chr(0xE0100 + b - 16) for b in ATTACK.encode()
+    )
     assert post(strict, chat_body(selectors)).status_code == 403
 
 
@@ -446,7 +673,13 @@ def test_23_personal_data_in_many_forms(strict: Setup) -> None:
 
 def test_23_split_across_messages_is_not_joined(strict: Setup) -> None:
     """Two messages are two texts: half an address is not one. Written down as a limit in docs/limits.md."""
-    body = {"model": "echo", "messages": [{"role": "user", "content": "planted.half"}, {"role": "user", "content": "@example.org"}]}
+    body = {
+        "model": "echo",
+        "messages": [
+            {"role": "user", "content": "planted.half"},
+            {"role": "user", "content": "@example.org"},
+        ],
+    }
     assert post(strict, body).status_code == 200
 
 
@@ -455,13 +688,29 @@ def test_24_injection_inside_tool_results(strict: Setup) -> None:
         "model": "echo",
         "messages": [
             {"role": "user", "content": "summarise the page"},
-            {"role": "tool", "tool_call_id": "c", "content": f"Opening hours 9 to 5. <!-- {ATTACK} -->"},
+            {
+                "role": "tool",
+                "tool_call_id": "c",
+                "content": f"Opening hours 9 to 5. <!-- {ATTACK} -->",
+            },
         ],
     }
     assert post(strict, body).status_code == 403
     messages = {
-        "model": "claude-x", "max_tokens": 9,
-        "messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": ATTACK}]}]}],
+        "model": "claude-x",
+        "max_tokens": 9,
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t",
+                        "content": [{"type": "text", "text": ATTACK}],
+                    }
+                ],
+            }
+        ],
     }
     response = post(strict, messages, "/v1/messages", anthropic_version="2023-06-01")
     assert response.status_code == 403
@@ -479,7 +728,18 @@ def test_26_padding_does_not_push_the_payload_past_the_scan(strict: Setup) -> No
     assert post(strict, chat_body(ATTACK + padding)).status_code == 403
 
 
-@pytest.mark.parametrize("text", ["a" * 200_000, "((((" * 40_000, "ignore " * 20_000, "1-" * 60_000, "@." * 60_000, "a@" * 60_000, "eyJ" * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 200_000,
+        "((((" * 40_000,
+        "ignore " * 20_000,
+        "1-" * 60_000,
+        "@." * 60_000,
+        "a@" * 60_000,
+        "eyJ" * 50_000,
+    ],
+)
 def test_27_texts_made_to_be_slow_are_answered(strict: Setup, text: str) -> None:
     assert post(strict, chat_body(text)).status_code in (200, 403)
 
@@ -501,9 +761,18 @@ def test_28_benign_look_alikes_pass(strict: Setup, text: str) -> None:
 # streams and responses
 
 
-@pytest.mark.parametrize("fault", ["onebyte", "crlf", "split-data", "no-done", "no-usage", "bigevent"])
+@pytest.mark.parametrize(
+    "fault", ["onebyte", "crlf", "split-data", "no-done", "no-usage", "bigevent"]
+)
 def test_29_streams_in_every_shape(setup: Setup, fault: str) -> None:
-    response = post(setup, {**chat_body("card 4111 1111 1111 1111 end"), "model": f"fault-{fault}+echo", "stream": True})
+    response = post(
+        setup,
+        {
+            **chat_body("card 4111 1111 1111 1111 end"),
+            "model": f"fault-{fault}+echo",
+            "stream": True,
+        },
+    )
     assert response.status_code == 200
     assert "4111 1111" not in response.text
     if fault != "bigevent":
@@ -512,7 +781,9 @@ def test_29_streams_in_every_shape(setup: Setup, fault: str) -> None:
 
 
 def test_29_a_provider_error_in_mid_stream_reaches_the_client_as_one(setup: Setup) -> None:
-    response = post(setup, {**chat_body("hello there"), "model": "fault-error-event+echo", "stream": True})
+    response = post(
+        setup, {**chat_body("hello there"), "model": "fault-error-event+echo", "stream": True}
+    )
     assert '"error"' in response.text
 
 
@@ -530,11 +801,13 @@ def test_30_compressed_and_mislabelled_responses(setup: Setup) -> None:
 
 def test_30_a_stream_cut_by_the_provider_is_billed_once(setup: Setup) -> None:
     known = len(setup.run.records)
-    body = {**chat_body("one two three four five six seven"), "model": "fault-cut-after-3+echo", "stream": True}
-    try:
+    body = {
+        **chat_body("one two three four five six seven"),
+        "model": "fault-cut-after-3+echo",
+        "stream": True,
+    }
+    with contextlib.suppress(httpx.HTTPError):
         post(setup, body)
-    except httpx.HTTPError:
-        pass
     records = harness.eventually(lambda: setup.run.records[known:])
     assert len(records) == 1
     assert records[0]["usage"]["input_tokens"] > 0
@@ -545,16 +818,22 @@ def test_31_data_across_the_hold_back_window(setup: Setup) -> None:
         text = "x" * padding + " 4111 1111 1111 1111 " + "y" * padding
         response = post(setup, {**chat_body(text), "model": "fault-onebyte+echo", "stream": True})
         assert "4111" not in response.text
-        assert "".join(re.findall(r'"content":\s*"([^"]*)"', response.text)) == text.replace("4111 1111 1111 1111", "[REDACTED:CreditCard]")
+        assert "".join(re.findall(r'"content":\s*"([^"]*)"', response.text)) == text.replace(
+            "4111 1111 1111 1111", "[REDACTED:CreditCard]"
+        )
 
 
 def test_32_slow_and_leaving_clients(setup: Setup) -> None:
-    body = json.dumps({**chat_body(" ".join(f"word{n}" for n in range(5000))), "stream": True}).encode()
+    body = json.dumps(
+        {**chat_body(" ".join(f"word{n}" for n in range(5000))), "stream": True}
+    ).encode()
     host, port = setup.url.removeprefix("http://").split(":")
     connections = []
     for _ in range(20):
         connection = socket.create_connection((host, int(port)))
-        connection.sendall(head("/v1/chat/completions", "POST", f"content-length: {len(body)}") + body)
+        connection.sendall(
+            head("/v1/chat/completions", "POST", f"content-length: {len(body)}") + body
+        )
         connections.append(connection)
     assert post(setup, chat_body("hello")).status_code == 200
     for connection in connections:
@@ -571,8 +850,17 @@ def test_33_usage_that_cannot_be_believed_is_estimated(setup: Setup, fault: str)
 
 
 def test_every_number_from_1_to_33_has_its_row() -> None:
-    names = [name for name, value in inspect.getmembers(sys.modules[__name__]) if inspect.isfunction(value)]
-    numbers = {int(n) for name in names if name.startswith("test_") for n in re.findall(r"_(\d\d)(?=_)", name)}
+    names = [
+        name
+        for name, value in inspect.getmembers(sys.modules[__name__])
+        if inspect.isfunction(value)
+    ]
+    numbers = {
+        int(n)
+        for name in names
+        if name.startswith("test_")
+        for n in re.findall(r"_(\d\d)(?=_)", name)
+    }
     assert numbers == set(range(1, 34))
 
 
@@ -595,16 +883,23 @@ def test_bodies_at_the_limit_and_one_byte_around_it(strict: Setup) -> None:
     assert far.json()["error"]
 
 
-def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(tmp_path: Path, provider: harness.Provider) -> None:
+def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(
+    tmp_path: Path, provider: harness.Provider
+) -> None:
     """10 MiB prompts where the policy allows them, a 1 MiB word list compiling, and everyone else served."""
     port = harness.free_port()
     spec = "  request:\n    maxBodySize: 11Mi\n    guards:\n    - {name: words, type: Keywords, configMapRef: {name: words, key: words}, action: Block}\n    - {name: pii, type: PII, action: Redact}\n"
     words = "\n".join(f"    forbiddenword{n:06d}" for n in range(100))
-    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: words}}\ndata:\n  words: |\n{words}\n"
+    config_map = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: words}}\ndata:\n  words: |\n{words}\n"
+    )
     harness.write(
-        tmp_path, gateway=harness.gateway(port), openai=harness.backend("openai", provider.port),
+        tmp_path,
+        gateway=harness.gateway(port),
+        openai=harness.backend("openai", provider.port),
         route=harness.route("assistant", "  - name: default\n    backendRefs: [{name: openai}]\n"),
-        policy=harness.policy("baseline", spec), words=config_map.format(words=words),
+        policy=harness.policy("baseline", spec),
+        words=config_map.format(words=words),
     )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     big = json.dumps(chat_body("plain words here " * 620_000)).encode()
@@ -628,9 +923,18 @@ def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(tmp_path
         many = "\n".join(f"    forbiddenword{n:06d}" for n in range(54_000))
         harness.write(tmp_path, words=config_map.format(words=many))
         for _ in range(3):
-            response = httpx.post(url, content=big, headers={"content-type": "application/json"}, timeout=120)
+            response = httpx.post(
+                url, content=big, headers={"content-type": "application/json"}, timeout=120
+            )
             assert response.status_code == 200, response.text[:300]
-        harness.eventually(lambda: httpx.post(url, json=chat_body("say forbiddenword053999 now"), timeout=60).status_code == 403)
+        harness.eventually(
+            lambda: (
+                httpx.post(
+                    url, json=chat_body("say forbiddenword053999 now"), timeout=60
+                ).status_code
+                == 403
+            )
+        )
         stop.set()
         for thread in threads:
             thread.join()
@@ -643,16 +947,31 @@ def test_nothing_planted_shows_anywhere(setup: Setup, strict: Setup) -> None:
     for one in (setup, strict):
         post(one, chat_body("planted-prompt"), authorization="Bearer planted-token")
         sockets = next(
-            Path(w).parent for w in Path(f"/proc/{one.run.children()['ext_proc']}/cmdline").read_text().split("\0") if w.endswith("ext_proc.sock")
+            Path(w).parent
+            for w in Path(f"/proc/{one.run.children()['ext_proc']}/cmdline").read_text().split("\0")
+            if w.endswith("ext_proc.sock")
         )
         admin = httpx.Client(transport=httpx.HTTPTransport(uds=str(sockets / "admin.sock")))
         dump = admin.get("http://admin/config_dump?include_eds").text
         admin.close()
         assert "default/openai" in dump
         rendered = subprocess.run(
-            [sys.executable, "-m", "dragoman", "render", str(one.run.directory)], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "dragoman", "render", str(one.run.directory)],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         assert "<secret>" in rendered
-        environments = [Path(f"/proc/{pid}/environ").read_bytes().decode() for pid in one.run.children().values()]
-        for place in (dump, rendered, "".join(one.run.stdout), "".join(one.run.stderr), one.run.metrics(), *environments):
+        environments = [
+            Path(f"/proc/{pid}/environ").read_bytes().decode()
+            for pid in one.run.children().values()
+        ]
+        for place in (
+            dump,
+            rendered,
+            "".join(one.run.stdout),
+            "".join(one.run.stderr),
+            one.run.metrics(),
+            *environments,
+        ):
             assert "planted" not in place

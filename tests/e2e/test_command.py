@@ -28,10 +28,15 @@ def configured(directory: Path, port: int, **more: str) -> None:
 
 def refused(directory: Path, *arguments: str) -> str:
     """Run it; it must end by itself, with 2 and one line."""
-    metrics = ["--metrics-port", str(harness.free_port())] if "--metrics-port" not in arguments else []
+    metrics = (
+        ["--metrics-port", str(harness.free_port())] if "--metrics-port" not in arguments else []
+    )
     ended = subprocess.run(
         [sys.executable, "-m", "dragoman", "run", str(directory), *metrics, *arguments],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.returncode == 2, ended
     assert "Traceback" not in ended.stderr
@@ -113,26 +118,41 @@ def _zombie(pid: int) -> bool:
 def test_broken_routes_and_policies_are_conditions_not_exits(tmp_path: Path) -> None:
     port = harness.free_port()
     configured(
-        tmp_path, port,
-        lost=harness.route("lost", "  - name: default\n    matches: [{model: {value: lost}}]\n    backendRefs: [{name: nobody}]\n"),
+        tmp_path,
+        port,
+        lost=harness.route(
+            "lost",
+            "  - name: default\n    matches: [{model: {value: lost}}]\n    backendRefs: [{name: nobody}]\n",
+        ),
     )
     with harness.running(tmp_path) as run:
         line = harness.eventually(lambda: next((x for x in run.stderr if "nobody" in x), ""))
         assert "lost.yaml" in line
         assert "spec.rules[0].backendRefs[0]" in line
-        response = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json={"model": "lost", "messages": [{"role": "user", "content": "x"}]})
+        response = httpx.post(
+            f"http://127.0.0.1:{port}/v1/chat/completions",
+            json={"model": "lost", "messages": [{"role": "user", "content": "x"}]},
+        )
         assert response.status_code == 503
 
 
 def test_detect_reads_and_writes_json_lines() -> None:
     lines = '{"id": 1, "text": "call +44 20 7946 0958 or jane@example.org"}\n{"id": 2, "text": "hello"}\n'
     ended = subprocess.run(
-        [sys.executable, "-m", "dragoman", "detect", "pii"], input=lines, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "dragoman", "detect", "pii"],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert '"type": "Email"' in ended.stdout
     assert ended.stdout.count("\n") == 2
     wrong = subprocess.run(
-        [sys.executable, "-m", "dragoman", "detect", "injection"], input="not json\n", capture_output=True, text=True
+        [sys.executable, "-m", "dragoman", "detect", "injection"],
+        input="not json\n",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert wrong.returncode == 2
     assert "line 1" in wrong.stderr

@@ -67,7 +67,12 @@ def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider)
 
     threads = [
         threading.Thread(target=load, args=case)
-        for case in [(False, "echo"), (True, "echo"), (False, "either"), (True, "fault-delay-0.2+echo")]
+        for case in [
+            (False, "echo"),
+            (True, "echo"),
+            (False, "either"),
+            (True, "fault-delay-0.2+echo"),
+        ]
     ]
     for thread in threads:
         thread.start()

@@ -15,7 +15,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 FIRST_KEY, SECOND_KEY = "planted-key-of-first", "planted-key-of-second"
 
 
-def start(tmp_path: Path, first_port: int, second_port: int, *, rule: str = "", more: str = "", host: str = "127.0.0.1"):
+def start(
+    tmp_path: Path,
+    first_port: int,
+    second_port: int,
+    *,
+    rule: str = "",
+    more: str = "",
+    host: str = "127.0.0.1",
+):
     port = harness.free_port()
     refs = "    backendRefs: [{name: first, model: model-of-first}, {name: second, model: a-longer-model-of-second, priority: 1}]\n"
     harness.write(
@@ -30,7 +38,9 @@ def start(tmp_path: Path, first_port: int, second_port: int, *, rule: str = "", 
 
 def ask(url: str, *, stream: bool = False, text: str = "hello") -> httpx.Response:
     return httpx.post(
-        url, json={"model": "any", "stream": stream, "messages": [{"role": "user", "content": text}]}, timeout=60
+        url,
+        json={"model": "any", "stream": stream, "messages": [{"role": "user", "content": text}]},
+        timeout=60,
     )
 
 
@@ -46,11 +56,16 @@ def assert_second_answered(response: httpx.Response, second: harness.Provider) -
     assert response.headers["x-dragoman-model"] == "a-longer-model-of-second"
 
 
-@pytest.mark.parametrize("fault", ["fault-status-429", "fault-status-500", "fault-status-503", "fault-status-529", "fault-hang"])
+@pytest.mark.parametrize(
+    "fault",
+    ["fault-status-429", "fault-status-500", "fault-status-503", "fault-status-529", "fault-hang"],
+)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_first_fails_and_the_second_answers(tmp_path: Path, fault: str, stream: bool) -> None:
     first, second = harness.Provider(fault=fault), harness.Provider()
-    url = start(tmp_path, first.port, second.port, rule="    timeouts: {attempt: 500ms, firstByte: 500ms}\n")
+    url = start(
+        tmp_path, first.port, second.port, rule="    timeouts: {attempt: 500ms, firstByte: 500ms}\n"
+    )
     with harness.running(tmp_path) as run:
         response = ask(url, stream=stream)
         assert_second_answered(response, second)
@@ -79,7 +94,9 @@ def test_refused_unresolvable_and_ejected_targets_are_passed_over(tmp_path: Path
 def test_a_full_backend_is_passed_over(tmp_path: Path) -> None:
     """One request may be under way at the first; all others go to the second, and the place is freed."""
     first, second = harness.Provider(fault="fault-delay-2"), harness.Provider()
-    url = start(tmp_path, first.port, second.port, more="  circuitBreaker: {maxConcurrentRequests: 1}\n")
+    url = start(
+        tmp_path, first.port, second.port, more="  circuitBreaker: {maxConcurrentRequests: 1}\n"
+    )
     with harness.running(tmp_path), ThreadPoolExecutor(8) as pool:
         responses = [f.result() for f in [pool.submit(ask, url) for _ in range(8)]]
         assert {r.status_code for r in responses} == {200}
@@ -94,7 +111,9 @@ def test_200_concurrent_429s_all_fail_over(tmp_path: Path) -> None:
     first, second = harness.Provider(fault="fault-status-429"), harness.Provider()
     url = start(tmp_path, first.port, second.port)
     with harness.running(tmp_path), ThreadPoolExecutor(50) as pool:
-        responses = [f.result() for f in [pool.submit(ask, url, text=f"request {n}") for n in range(200)]]
+        responses = [
+            f.result() for f in [pool.submit(ask, url, text=f"request {n}") for n in range(200)]
+        ]
         assert {r.status_code for r in responses} == {200}
         assert len(second.received) == 200
         assert not [r for r in second.received if FIRST_KEY in str(r)]

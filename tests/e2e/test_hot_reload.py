@@ -17,7 +17,9 @@ def rule(name: str, target: str, model: str = "") -> str:
     return f"  - name: {name}\n{matches}    backendRefs: [{{name: {target}}}]\n"
 
 
-WORDS = "  request:\n    guards: [{{name: words, type: Keywords, words: [{word}], action: Block}}]\n"
+WORDS = (
+    "  request:\n    guards: [{{name: words, type: Keywords, words: [{word}], action: Block}}]\n"
+)
 
 
 def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Provider) -> None:
@@ -42,7 +44,12 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
             while not stop.is_set():
                 try:
                     response = client.post(
-                        url, json={"model": "echo", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
+                        url,
+                        json={
+                            "model": "echo",
+                            "stream": stream,
+                            "messages": [{"role": "user", "content": "hello"}],
+                        },
                     )
                     answered[0] += 1
                     if response.status_code != 200 or "hello" not in response.text:
@@ -60,9 +67,17 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
             rng.shuffle(extra)
             match number % 4:
                 case 0 | 1:
-                    harness.write(tmp_path, route=harness.route("assistant", "".join([*extra, rule("default", target)])))
+                    harness.write(
+                        tmp_path,
+                        route=harness.route(
+                            "assistant", "".join([*extra, rule("default", target)])
+                        ),
+                    )
                 case 2:
-                    harness.write(tmp_path, policy=harness.policy("baseline", WORDS.format(word=f"word-{number}")))
+                    harness.write(
+                        tmp_path,
+                        policy=harness.policy("baseline", WORDS.format(word=f"word-{number}")),
+                    )
                 case _:
                     (tmp_path / "policy.yaml").unlink(missing_ok=True)
             threading.Event().wait(0.08)
@@ -79,10 +94,14 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
 
 
 def chat(url: str, text: str, model: str = "echo") -> httpx.Response:
-    return httpx.post(url, json={"model": model, "messages": [{"role": "user", "content": text}]}, timeout=30)
+    return httpx.post(
+        url, json={"model": model, "messages": [{"role": "user", "content": text}]}, timeout=30
+    )
 
 
-def test_a_broken_route_is_named_and_taken_out_alone(tmp_path: Path, provider: harness.Provider) -> None:
+def test_a_broken_route_is_named_and_taken_out_alone(
+    tmp_path: Path, provider: harness.Provider
+) -> None:
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     harness.write(
@@ -94,7 +113,9 @@ def test_a_broken_route_is_named_and_taken_out_alone(tmp_path: Path, provider: h
     )
     with harness.running(tmp_path) as run:
         assert chat(url, "hello").status_code == 200
-        broken = harness.route("second", rule("default", "one", "gpt-4o").replace("backendRefs", "backendRef"))
+        broken = harness.route(
+            "second", rule("default", "one", "gpt-4o").replace("backendRefs", "backendRef")
+        )
         harness.write(tmp_path, second=broken)
         line = harness.eventually(lambda: next((x for x in run.stderr if "backendRef" in x), ""))
         assert "second.yaml" in line
@@ -137,7 +158,9 @@ def test_a_broken_policy_keeps_its_last_version_and_without_one_its_targets_answ
     assert b"forbidden" not in provider.bodies()
 
 
-def test_a_rotated_key_is_used_without_a_failed_request(tmp_path: Path, provider: harness.Provider) -> None:
+def test_a_rotated_key_is_used_without_a_failed_request(
+    tmp_path: Path, provider: harness.Provider
+) -> None:
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     harness.write(

@@ -18,20 +18,32 @@ TOOL = {
     "function": {
         "name": "look_up",
         "description": "finds an order",
-        "parameters": {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"order": {"type": "string"}},
+            "required": ["order"],
+        },
     },
 }
 
 
 @pytest.fixture(scope="module")
 def oai(setup: Setup):
-    with openai.OpenAI(base_url=f"{setup.url}/v1", api_key="sk-of-the-caller", project="proj-1", organization="org-1", max_retries=0) as client:
+    with openai.OpenAI(
+        base_url=f"{setup.url}/v1",
+        api_key="sk-of-the-caller",
+        project="proj-1",
+        organization="org-1",
+        max_retries=0,
+    ) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def claude(setup: Setup):
-    with anthropic.Anthropic(base_url=setup.url, api_key="sk-of-the-caller", max_retries=0) as client:
+    with anthropic.Anthropic(
+        base_url=setup.url, api_key="sk-of-the-caller", max_retries=0
+    ) as client:
         yield client
 
 
@@ -41,7 +53,9 @@ def user(text: str) -> list[dict[str, str]]:
 
 def test_openai_chat_is_redacted_on_the_way_and_priced(setup: Setup, oai: openai.OpenAI) -> None:
     """What reaches the provider has no address and only the gateway's own key; the line has usage and cost."""
-    raw = oai.chat.completions.with_raw_response.create(model="echo", messages=user(f"write to {ADDRESS}"))
+    raw = oai.chat.completions.with_raw_response.create(
+        model="echo", messages=user(f"write to {ADDRESS}")
+    )
     completion = raw.parse()
     assert completion.choices[0].message.content == "write to [REDACTED:Email]"
     request = setup.provider.last()
@@ -49,7 +63,11 @@ def test_openai_chat_is_redacted_on_the_way_and_priced(setup: Setup, oai: openai
     headers = dict(request.headers)
     assert headers["authorization"] == "Bearer planted-key-of-openai"
     assert int(headers["content-length"]) == len(request.body)
-    assert not [h for h in headers if h.startswith(("x-dragoman", "openai-", "x-stainless", "x-forwarded", "x-envoy"))], headers
+    assert not [
+        h
+        for h in headers
+        if h.startswith(("x-dragoman", "openai-", "x-stainless", "x-forwarded", "x-envoy"))
+    ], headers
     record = setup.run.record(raw.headers["x-request-id"])
     assert record["route"] == "default/assistant"
     assert record["rule"] == "openai"
@@ -64,13 +82,17 @@ def test_openai_chat_is_redacted_on_the_way_and_priced(setup: Setup, oai: openai
     assert {g["guard"]: g["found"] for g in record["guards"]} == {"pii": {"Email": 1}}
 
 
-def test_a_renamed_model_reaches_the_provider_under_its_own_name(setup: Setup, oai: openai.OpenAI) -> None:
+def test_a_renamed_model_reaches_the_provider_under_its_own_name(
+    setup: Setup, oai: openai.OpenAI
+) -> None:
     oai.chat.completions.create(model="chat-default", messages=user("hello"))
     assert json.loads(setup.provider.last().body)["model"] == "echo"
 
 
 def test_known_models_are_priced_exactly(setup: Setup, oai: openai.OpenAI) -> None:
-    raw = oai.chat.completions.with_raw_response.create(model="gpt-4o", messages=user("hello there"))
+    raw = oai.chat.completions.with_raw_response.create(
+        model="gpt-4o", messages=user("hello there")
+    )
     record = setup.run.record(raw.headers["x-request-id"])
     assert Decimal(record["cost"]) > 0
     assert raw.headers["x-dragoman-model"] == "gpt-4o"
@@ -104,7 +126,9 @@ def test_openai_stream_is_redacted(setup: Setup, oai: openai.OpenAI) -> None:
     for model in ("echo", "fault-onebyte+echo"):
         chunks = list(
             oai.chat.completions.create(
-                model=model, messages=user("card 4111 1111 1111 1111 or the word zebra"), stream=True
+                model=model,
+                messages=user("card 4111 1111 1111 1111 or the word zebra"),
+                stream=True,
             )
         )
         text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
@@ -113,7 +137,9 @@ def test_openai_stream_is_redacted(setup: Setup, oai: openai.OpenAI) -> None:
 
 def test_openai_tools_round_trip(oai: openai.OpenAI) -> None:
     messages = user("use the tool please")
-    first = oai.chat.completions.create(model="gpt-4o", messages=messages, tools=[TOOL], tool_choice="required")
+    first = oai.chat.completions.create(
+        model="gpt-4o", messages=messages, tools=[TOOL], tool_choice="required"
+    )
     call = first.choices[0].message.tool_calls[0]
     assert call.function.name == "look_up"
     json.loads(call.function.arguments)
@@ -125,11 +151,18 @@ def test_openai_tools_round_trip(oai: openai.OpenAI) -> None:
     assert second.choices[0].message.content
     chunks = list(
         oai.chat.completions.create(
-            model="gpt-4o", messages=user("use the tool"), tools=[TOOL], tool_choice="required", stream=True
+            model="gpt-4o",
+            messages=user("use the tool"),
+            tools=[TOOL],
+            tool_choice="required",
+            stream=True,
         )
     )
     arguments = "".join(
-        t.function.arguments or "" for c in chunks if c.choices for t in c.choices[0].delta.tool_calls or []
+        t.function.arguments or ""
+        for c in chunks
+        if c.choices
+        for t in c.choices[0].delta.tool_calls or []
     )
     json.loads(arguments)
 
@@ -148,7 +181,9 @@ def test_model_lists(setup: Setup, oai: openai.OpenAI, claude: anthropic.Anthrop
     assert oai.models.retrieve("echo").id == "echo"
 
 
-def test_a_blocked_prompt_is_permission_denied(setup: Setup, oai: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+def test_a_blocked_prompt_is_permission_denied(
+    setup: Setup, oai: openai.OpenAI, claude: anthropic.Anthropic
+) -> None:
     before = len(setup.provider.received)
     with pytest.raises(openai.PermissionDeniedError) as refused:
         oai.chat.completions.create(model="echo", messages=user("this is a Forbidden Phrase."))
@@ -176,16 +211,20 @@ def test_anthropic_messages_and_streams(setup: Setup, claude: anthropic.Anthropi
     headers = dict(setup.provider.last().headers)
     assert headers["x-api-key"] == "planted-key-of-anthropic"
     assert ADDRESS.encode() not in setup.provider.last().body
-    with claude.messages.stream(
-        model="claude-x", max_tokens=50, messages=user("hello")
-    ) as stream:
+    with claude.messages.stream(model="claude-x", max_tokens=50, messages=user("hello")) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
     assert text
     assert final.usage.output_tokens > 0
-    tools = [{"name": "look_up", "description": "finds", "input_schema": TOOL["function"]["parameters"]}]
+    tools = [
+        {"name": "look_up", "description": "finds", "input_schema": TOOL["function"]["parameters"]}
+    ]
     called = claude.messages.create(
-        model="claude-x", max_tokens=50, tools=tools, tool_choice={"type": "any"}, messages=user("use the tool")
+        model="claude-x",
+        max_tokens=50,
+        tools=tools,
+        tool_choice={"type": "any"},
+        messages=user("use the tool"),
     )
     assert [b for b in called.content if b.type == "tool_use"]
 

@@ -25,18 +25,27 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         self.certificate = self._build(self._name, self._key, ca=True, names=[])
 
-    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, names: list[str]) -> x509.Certificate:
+    def _build(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, names: list[str]
+    ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder()
-            .subject_name(subject).issuer_name(self._name).public_key(key.public_key())
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=2))
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
         if names:
-            alternatives = [x509.IPAddress(ip_address(n)) if n[0].isdigit() else x509.DNSName(n) for n in names]
-            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            alternatives = [
+                x509.IPAddress(ip_address(n)) if n[0].isdigit() else x509.DNSName(n) for n in names
+            ]
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(alternatives), critical=False
+            )
         return builder.sign(self._key, hashes.SHA256())
 
     @property
@@ -48,7 +57,9 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = self._build(subject, key, ca=False, names=list(names))
         private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
         return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
@@ -81,7 +92,9 @@ spec:
 """
 
 
-def test_https_with_rotation_and_misdirected_requests(tmp_path: Path, provider: harness.Provider) -> None:
+def test_https_with_rotation_and_misdirected_requests(
+    tmp_path: Path, provider: harness.Provider
+) -> None:
     authority = Authority()
     port = harness.free_port()
     harness.write(
@@ -96,15 +109,23 @@ def test_https_with_rotation_and_misdirected_requests(tmp_path: Path, provider: 
 
     def ask(client: httpx.Client, host: str = "ai.example.org") -> httpx.Response:
         return client.post(
-            f"https://127.0.0.1:{port}/v1/chat/completions", json=body,
-            headers={"host": host}, extensions={"sni_hostname": "ai.example.org"},
+            f"https://127.0.0.1:{port}/v1/chat/completions",
+            json=body,
+            headers={"host": host},
+            extensions={"sni_hostname": "ai.example.org"},
         )
 
     def serial() -> int:
-        with httpx.Client(verify=context) as fresh, fresh.stream(
-            "POST", f"https://127.0.0.1:{port}/v1/chat/completions", json=body,
-            headers={"host": "ai.example.org"}, extensions={"sni_hostname": "ai.example.org"},
-        ) as response:
+        with (
+            httpx.Client(verify=context) as fresh,
+            fresh.stream(
+                "POST",
+                f"https://127.0.0.1:{port}/v1/chat/completions",
+                json=body,
+                headers={"host": "ai.example.org"},
+                extensions={"sni_hostname": "ai.example.org"},
+            ) as response,
+        ):
             tls = response.extensions["network_stream"].get_extra_info("ssl_object")
             return x509.load_der_x509_certificate(tls.getpeercert(True)).serial_number
 
@@ -114,7 +135,9 @@ def test_https_with_rotation_and_misdirected_requests(tmp_path: Path, provider: 
         assert misdirected.status_code == 421
         assert misdirected.json()["error"]["code"]
         first = serial()
-        harness.write(tmp_path, certificate=certificate_secret(authority, "server", "ai.example.org"))
+        harness.write(
+            tmp_path, certificate=certificate_secret(authority, "server", "ai.example.org")
+        )
         harness.eventually(lambda: serial() != first)
         assert ask(kept).status_code == 200
 
@@ -137,13 +160,15 @@ def test_a_private_authority_is_trusted_only_when_named(tmp_path: Path, trusted:
     harness.write(
         directory,
         gateway=harness.gateway(port),
-        one=one + f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: corp-ca}}\ndata:\n  ca.crt: |\n{indented(pem)}",
+        one=one
+        + f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: corp-ca}}\ndata:\n  ca.crt: |\n{indented(pem)}",
         route=harness.route("assistant", "  - name: default\n    backendRefs: [{name: one}]\n"),
     )
     with harness.running(directory):
         response = httpx.post(
             f"http://127.0.0.1:{port}/v1/chat/completions",
-            json={"model": "echo", "messages": [{"role": "user", "content": "hello"}]}, timeout=30,
+            json={"model": "echo", "messages": [{"role": "user", "content": "hello"}]},
+            timeout=30,
         )
         assert response.status_code == (200 if trusted else 502)
         assert bool(provider.received) is trusted
