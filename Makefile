@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+PROTOS := $(shell git ls-files "*.proto")
 GUARDRAILS ?= ../shared/data/guardrails
 
 .PHONY: help install run test check golden crds proto docs lock bench accuracy clean
@@ -16,6 +17,7 @@ install: .venv/installed ## make .venv with everything, from the lock file
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m ext_proc.detectors.precompile
 	@touch $@
 
 run: install ## serve examples/01-quickstart with the mock provider
@@ -31,7 +33,6 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m crds.schema --check
 	$(BIN)/python -m crds.reference --check
-	$(BIN)/python -m ext_proc.compile --check
 	$(BIN)/python -m ext_proc.formats.coverage docs/coverage.md --check
 
 golden: install ## rewrite tests/golden from what render() returns
@@ -42,7 +43,7 @@ crds: install ## rewrite crds/*.yaml from the models
 	$(BIN)/python -m crds.reference
 
 proto: install ## rewrite *_pb2.py from the .proto files
-	$(BIN)/python -m ext_proc.compile
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(PROTOS)
 
 lock: ## resolve requirements.lock again (needs uv: `pip install uv`)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock

@@ -119,7 +119,7 @@ async def run(chosen: Settings) -> None:
 def main() -> None:
     """Start."""
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     chosen = settings.parse(sys.argv[1:])
     for path in (chosen.listen, chosen.metrics):

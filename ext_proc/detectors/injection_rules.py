@@ -7,13 +7,14 @@ leave the process. How much each rule weighs is the business of `injection`.
 """
 
 import importlib.resources
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import hyperscan
 import re2
 import yaml
+
+from ext_proc.detectors.database import Database
 
 MAX_GAP: Final = 8
 """Longest word gap that is counted exactly; larger ones are cut to keep automata small."""
@@ -88,31 +89,17 @@ def _squashed(pattern: str) -> str:
 
 
 class Matcher:
-    """Which of some patterns occur in a text. Threads may share it; each gets its own scratch."""
+    """Which of some patterns occur in a text. Threads may share it."""
 
     def __init__(self, patterns: Iterable[tuple[int, str]]) -> None:
         numbered = list(patterns)
         flags = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
         self._numbers = [number for number, _ in numbered]
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[pattern.encode() for _, pattern in numbered],
-            ids=list(range(len(numbered))),
-            elements=len(numbered),
-            flags=[flags] * len(numbered),
-        )
-        self._local = threading.local()
+        self._database = Database([pattern.encode() for _, pattern in numbered], flags)
 
     def search(self, text: bytes) -> set[int]:
         """Return the numbers of the patterns that occur."""
-        scratch = getattr(self._local, "scratch", None)
-        if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
-        found: list[int] = []
-        self._database.scan(
-            text, match_event_handler=lambda at, *_: found.append(at), scratch=scratch
-        )
-        return {self._numbers[at] for at in found}
+        return {self._numbers[at] for at in self._database.ends(text)}
 
 
 class Rules:

@@ -5,7 +5,6 @@ words and check digits decide. A second, reversed database tells how much of a t
 undecided. What the rules are is in `identifiers`, `national` and `secrets`.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import hyperscan
 import re2
 
 from ext_proc.detectors import pattern
+from ext_proc.detectors.database import Database
 from ext_proc.detectors.span import Span, SpanDetector, order, tail_end
 from ext_proc.detectors.view import view
 
@@ -56,46 +56,14 @@ class _Compiled(NamedTuple):
     longest: int
 
 
-class _Database:
-    """A Hyperscan database with one copy for each thread: its scratch space is not shared."""
-
-    def __init__(self, expressions: Sequence[str], flags: int) -> None:
-        database = hyperscan.Database()
-        database.compile(
-            expressions=[e.encode("latin-1") for e in expressions],
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=[flags] * len(expressions),
-        )
-        self._bytes = hyperscan.dumpb(database)
-        self._local = threading.local()
-
-    def ends(self, data: bytes) -> dict[int, int]:
-        """Return, for each expression that occurs, the last end reported."""
-        found: dict[int, int] = {}
-
-        def note(id_: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            found[id_] = end
-
-        self._database().scan(data, match_event_handler=note)
-        return found
-
-    def _database(self) -> "hyperscan.Database":
-        database = getattr(self._local, "database", None)
-        if database is None:
-            database = hyperscan.loadb(self._bytes, hyperscan.HS_MODE_BLOCK)
-            database.scratch = hyperscan.Scratch(database)
-            self._local.database = database
-        return database
-
-
 class _Scanner:
     """Expressions in databases of a few each: in one, the automata of shapes of digits multiply."""
 
     def __init__(self, expressions: Sequence[str], flags: int) -> None:
+        written = [expression.encode("latin-1") for expression in expressions]
         self._databases = [
-            (first, _Database(expressions[first : first + _TOGETHER], flags))
-            for first in range(0, len(expressions), _TOGETHER)
+            (first, Database(written[first : first + _TOGETHER], flags))
+            for first in range(0, len(written), _TOGETHER)
         ]
 
     def ends(self, data: bytes) -> dict[int, int]:
