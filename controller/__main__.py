@@ -7,6 +7,7 @@ the process environment: what Secrets may refer to comes over a pipe.
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -98,6 +99,8 @@ def main(argv: Sequence[str]) -> int:
     """0 when told to end, 2 with one event when it could not start."""
     logging.basicConfig(level=logging.WARNING, format="controller: %(levelname)s: %(message)s")
     report = Report(sys.stdout, sys.stderr)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)  # a rebuild makes large trees that live: do not walk them
     try:
         uvloop.run(_until_told(parse(argv), report))
     except FatalError as error:

@@ -18,6 +18,12 @@ class Metrics:
         self.pushes = Counter(
             "dragoman_xds_pushes_total", "Responses sent over xDS.", ["type"], registry=registry
         )
+        self.resources = Counter(
+            "dragoman_xds_resources_sent_total",
+            "Resources sent over xDS.",
+            ["type"],
+            registry=registry,
+        )
         self.nacks = Counter(
             "dragoman_xds_nacks_total", "Resources refused over xDS.", ["type"], registry=registry
         )

@@ -98,7 +98,9 @@ class Reconciler:
 
     def sent(self, response: Response) -> None:
         """Count a push."""
-        self._metrics.pushes.labels(TYPES[response.type_url]).inc()
+        label = TYPES[response.type_url]
+        self._metrics.pushes.labels(label).inc()
+        self._metrics.resources.labels(label).inc(len(response.resources))
 
     def _apply(self, reading: Reading) -> None:
         if not self._version:

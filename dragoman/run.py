@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -29,6 +30,14 @@ DEFAULT_METRICS_PORT = 9464
 DEFAULT_MOCK_PORT = 8081
 MOCK_KEYS = {"OPENAI_API_KEY": "mock-key", "ANTHROPIC_API_KEY": "mock-key"}
 """What `$(OPENAI_API_KEY)` means with --mock-provider where the variable is not set."""
+
+
+CA_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,7 @@ def _children(settings: Settings, sockets: Path, state: State) -> list[Child]:
             (
                 *(*python, "controller", "--source", str(settings.directory.resolve())),
                 *("--socket-dir", str(sockets), "--address", settings.address),
+                *("--ca-bundle", _authorities()),
             ),
             on_line=lambda line: _on_event(settings, state, json.loads(line)),
             environment=json.dumps(_secrets(settings)).encode(),
@@ -182,6 +192,14 @@ def _bootstrap_settings(sockets: Path) -> BootstrapSettings:
         ext_proc_socket=str(sockets / "ext_proc.sock"),
         admin_socket=str(sockets / "admin.sock"),
         node_id="envoy/standalone",
+    )
+
+
+def _authorities() -> str:
+    """The system's certificate authorities; distributions keep them in different places."""
+    openssl = ssl.get_default_verify_paths().cafile
+    return next(
+        (path for path in (openssl, *CA_BUNDLES) if path and Path(path).exists()), CA_BUNDLES[0]
     )
 
 

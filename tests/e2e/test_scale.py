@@ -76,6 +76,6 @@ def test_the_route_table_does_not_grow_and_an_edit_is_one_plan(tmp_path: Path) -
             for name in after
             if after[name] != before.get(name, 0)
         }
-        assert changes == {"plan": 1}
+        assert changes == {"plans": 1}
     first.close()
     second.close()
