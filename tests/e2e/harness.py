@@ -51,12 +51,16 @@ class Provider:
         require_key: str = "",
     ) -> None:
         self.received: list[mock_provider.Received] = []
+        self.fault = fault
+        """How it misbehaves from now on; empty: not at all."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        kwargs: dict[str, Any] = {"recorder": self.received.append, "tls": tls}
-        if fault:
-            kwargs["fault"] = fault
+        kwargs: dict[str, Any] = {
+            "recorder": self.received.append,
+            "tls": tls,
+            "fault": lambda: self.fault,
+        }
         if require_key:
             kwargs["require_key"] = require_key
         serving = mock_provider.serve("127.0.0.1", port, **kwargs)

@@ -29,8 +29,16 @@ RULES = """\
 """
 
 
-@pytest.fixture
-def url(tmp_path: Path, provider: harness.Provider):
+@pytest.fixture(scope="module")
+def provider():
+    started = harness.Provider()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def gateway_run(tmp_path_factory: pytest.TempPathFactory, provider: harness.Provider):
+    tmp_path: Path = tmp_path_factory.mktemp("config")
     port = harness.free_port()
     harness.write(
         tmp_path,
@@ -41,6 +49,21 @@ def url(tmp_path: Path, provider: harness.Provider):
     )
     with harness.running(tmp_path) as run:
         yield run, f"http://127.0.0.1:{port}/v1/chat/completions"
+
+
+@pytest.fixture
+def url(gateway_run):
+    """The gateway, recovered from whatever the test before did to it."""
+    run, address = gateway_run
+
+    def serves() -> bool:
+        try:
+            return ask(address, "hello").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    harness.eventually(serves)
+    return run, address
 
 
 def ask(url: str, text: str, model: str = "echo", *, stream: bool = False) -> httpx.Response:
@@ -99,6 +122,7 @@ def test_ext_proc_signalled_while_the_provider_answers(
     """Whatever the phase, what the client sees of the answer has passed the guard."""
     run, address = url
     answers: list[str] = []
+    known = len(provider.received)
 
     def call() -> None:
         try:
@@ -108,7 +132,7 @@ def test_ext_proc_signalled_while_the_provider_answers(
 
     caller = threading.Thread(target=call)
     caller.start()
-    harness.eventually(lambda: provider.received)
+    harness.eventually(lambda: len(provider.received) > known)
     pid = run.kill("ext_proc", number)
     if number == signal.SIGSTOP:
         time.sleep(1)

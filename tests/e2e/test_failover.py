@@ -56,27 +56,36 @@ def assert_second_answered(response: httpx.Response, second: harness.Provider) -
     assert response.headers["x-dragoman-model"] == "a-longer-model-of-second"
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    directory = tmp_path_factory.mktemp("pair")
+    first, second = harness.Provider(), harness.Provider()
+    rule = "    timeouts: {attempt: 500ms, firstByte: 500ms}\n"
+    url = start(directory, first.port, second.port, rule=rule)
+    with harness.running(directory) as run:
+        yield run, url, first, second
+    first.close()
+    second.close()
+
+
 @pytest.mark.parametrize(
     "fault",
     ["fault-status-429", "fault-status-500", "fault-status-503", "fault-status-529", "fault-hang"],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_first_fails_and_the_second_answers(tmp_path: Path, fault: str, stream: bool) -> None:
-    first, second = harness.Provider(fault=fault), harness.Provider()
-    url = start(
-        tmp_path, first.port, second.port, rule="    timeouts: {attempt: 500ms, firstByte: 500ms}\n"
-    )
-    with harness.running(tmp_path) as run:
-        response = ask(url, stream=stream)
-        assert_second_answered(response, second)
-        assert json.loads(first.last().body)["model"] == "model-of-first"
-        assert dict(first.last().headers)["authorization"] == f"Bearer {FIRST_KEY}"
-        record = run.record(response.headers["x-request-id"])
-        assert record["attempts"] == 2
-        assert record["backend"] == "default/second"
-        assert record["usage"]["output_tokens"] > 0
-    first.close()
-    second.close()
+def test_the_first_fails_and_the_second_answers(pair, fault: str, stream: bool) -> None:
+    run, url, first, second = pair
+    first.fault = fault
+    response = ask(url, stream=stream)
+    assert_second_answered(response, second)
+    assert json.loads(first.last().body)["model"] == "model-of-first"
+    assert dict(first.last().headers)["authorization"] == f"Bearer {FIRST_KEY}"
+    record = run.record(response.headers["x-request-id"])
+    assert record["attempts"] == 2
+    assert record["backend"] == "default/second"
+    assert record["usage"]["output_tokens"] > 0
+    first.fault = ""
+    assert ask(url).headers["x-dragoman-backend"] == "default/first"
 
 
 def test_refused_unresolvable_and_ejected_targets_are_passed_over(tmp_path: Path) -> None:
