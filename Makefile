@@ -14,6 +14,7 @@ help: ## list the targets
 install: .venv/installed ## make .venv with everything, from the lock file
 
 .venv/installed: requirements.lock pyproject.toml
+	@echo "installing into .venv: a few minutes on a fresh machine"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
@@ -31,6 +32,7 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_repository.py tests/ext_proc/test_wire.py
 	$(BIN)/python -m crds.schema --check
 	$(BIN)/python -m crds.reference --check
 	$(BIN)/python -m ext_proc.formats.coverage docs/coverage.md --check

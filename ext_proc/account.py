@@ -16,7 +16,7 @@ from ext_proc.response import Result
 End = Literal["complete", "gone", "failed"]
 """`gone`: the client or Envoy ended it first; `failed`: we did, with an error."""
 _STATUSES: dict[End, int] = {"gone": 499, "failed": 500}
-_ERRORS: dict[End, str] = {"gone": "client_gone", "failed": "guard_failed"}
+_ERRORS: dict[End, str] = {"gone": "cut_short", "failed": "guard_failed"}
 
 
 @dataclass(slots=True)
