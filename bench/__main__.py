@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import envoy
-import httpx
+import httpx2
 
 from bench import loadgen
 from bench.report import table
@@ -98,8 +98,8 @@ def envoy_alone(upstream_port: int, directory: Path) -> Iterator[tuple[str, int]
 
 def _answers(url: str) -> bool:
     try:
-        httpx.get(url)
-    except httpx.HTTPError:
+        httpx2.get(url)
+    except httpx2.HTTPError:
         return False
     return True
 
@@ -155,7 +155,7 @@ def compare(
 def edits(directory: Path, parent: str, url: str, count: int) -> dict[str, float]:
     """Milliseconds from saving a new AIRoute to the first answer it serves, polled."""
     times = []
-    with httpx.Client() as client:
+    with httpx2.Client() as client:
         for number in range(count):
             model = f"fresh-{number}"
             asked = {"model": model, "messages": [{"role": "user", "content": "hello"}]}

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from dragoman import mock_provider
 
@@ -177,7 +177,7 @@ class Running:
         return pid
 
     def metrics(self) -> str:
-        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).text
+        return httpx2.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).text
 
     def stop(self) -> int:
         if self.process.poll() is None:

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -61,7 +61,7 @@ def expected_cost(usage: dict[str, int]) -> Decimal:
 
 def test_a_json_answer_costs_exactly_its_tokens(started) -> None:
     run, url = started
-    response = httpx.post(url, json=body("echo", "alpha beta gamma delta"))
+    response = httpx2.post(url, json=body("echo", "alpha beta gamma delta"))
     usage = response.json()["usage"]
     record = run.record(response.headers["x-request-id"])
     assert record["usage"]["input_tokens"] == usage["prompt_tokens"]
@@ -72,7 +72,7 @@ def test_a_json_answer_costs_exactly_its_tokens(started) -> None:
 
 def test_a_stream_costs_the_same(started) -> None:
     run, url = started
-    response = httpx.post(url, json=body("echo", "alpha beta gamma delta", stream=True))
+    response = httpx2.post(url, json=body("echo", "alpha beta gamma delta", stream=True))
     assert '"usage":{' not in response.text.replace(" ", "")
     record = run.record(response.headers["x-request-id"])
     assert record["usage"]["estimated"] is False
@@ -85,7 +85,7 @@ def test_usage_that_cannot_be_believed_is_counted_and_marked(
     started, fault: str, stream: bool
 ) -> None:
     run, url = started
-    response = httpx.post(
+    response = httpx2.post(
         url, json=body(f"fault-{fault}+echo", "alpha beta gamma delta", stream=stream)
     )
     record = run.record(response.headers["x-request-id"])
@@ -97,7 +97,7 @@ def test_usage_that_cannot_be_believed_is_counted_and_marked(
 def test_a_retried_request_is_charged_once(started) -> None:
     run, url = started
     before = cost_total(run)
-    response = httpx.post(url, json=body("retried", "alpha beta"))
+    response = httpx2.post(url, json=body("retried", "alpha beta"))
     record = run.record(response.headers["x-request-id"])
     assert record["attempts"] == 2
     assert Decimal(record["cost"]) == expected_cost(record["usage"])
@@ -108,7 +108,7 @@ def test_a_client_that_leaves_is_still_charged(started) -> None:
     run, url = started
     known = len(run.records)
     text = " ".join(f"word{n}" for n in range(200))
-    with httpx.stream(
+    with httpx2.stream(
         "POST", url, json=body("fault-delay-0.3+echo", text, stream=True)
     ) as response:
         request_id = response.headers["x-request-id"]
@@ -122,13 +122,13 @@ def test_a_client_that_leaves_is_still_charged(started) -> None:
 
 def test_a_model_without_a_price_is_unpriced_not_free(started) -> None:
     run, url = started
-    response = httpx.post(url, json=body("nobody-knows-me", "alpha"))
+    response = httpx2.post(url, json=body("nobody-knows-me", "alpha"))
     assert run.record(response.headers["x-request-id"])["cost"] == "unpriced"
 
 
 def test_one_endpoint_serves_the_metrics_of_all_parts(started) -> None:
     run, url = started
-    httpx.post(url, json=body("echo", "alpha"))
+    httpx2.post(url, json=body("echo", "alpha"))
     text = run.metrics()
     for name in (
         'dragoman_part_up{part="envoy"} 1',
@@ -155,7 +155,7 @@ def cost_total(run: harness.Running) -> float:
 
 def test_records_are_json_lines_without_text(started) -> None:
     run, url = started
-    response = httpx.post(
+    response = httpx2.post(
         url,
         json=body("planted-model-name", "planted-text"),
         headers={"authorization": "Bearer planted-token"},

@@ -21,7 +21,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -75,12 +75,12 @@ def chat_body(content: Any, **more: Any) -> dict[str, Any]:
 
 def post(
     setup: Setup, body: Any, path: str = "/v1/chat/completions", **headers: str
-) -> httpx.Response:
+) -> httpx2.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"content-type": "application/json"} | {
         k.replace("_", "-"): v for k, v in headers.items()
     }
-    return httpx.post(setup.url + path, content=content, headers=sent, timeout=60)
+    return httpx2.post(setup.url + path, content=content, headers=sent, timeout=60)
 
 
 def raw(setup: Setup, data: bytes, *pieces: bytes, pause_s: float = 0.0) -> tuple[int, bytes]:
@@ -121,7 +121,7 @@ def clean(setup: Setup, *values: str) -> None:
         assert value.encode() not in setup.provider.bodies()
 
 
-def error_code(response: httpx.Response) -> str:
+def error_code(response: httpx2.Response) -> str:
     error = response.json()["error"]
     return str(error.get("code") or error.get("type"))
 
@@ -220,7 +220,7 @@ def test_08_odd_content_types_are_415(setup: Setup, kind: str) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/files", "/v1/images/edits"])
 def test_09_multipart_endpoints_are_not_served_yet(setup: Setup, path: str) -> None:
-    response = httpx.post(setup.url + path, files={"file": ("a.txt", BAD.encode())})
+    response = httpx2.post(setup.url + path, files={"file": ("a.txt", BAD.encode())})
     assert response.status_code == 404
     clean(setup, BAD)
 
@@ -313,7 +313,7 @@ def test_10_trailers_change_nothing(setup: Setup) -> None:
 def test_10_everything_outside_the_format_table_is_refused(
     setup: Setup, method: str, path: str
 ) -> None:
-    response = httpx.request(
+    response = httpx2.request(
         method, setup.url + path, content=b"{}", headers={"content-type": "application/json"}
     )
     assert response.status_code in (404, 405)
@@ -806,7 +806,7 @@ def test_30_a_stream_cut_by_the_provider_is_billed_once(setup: Setup) -> None:
         "model": "fault-cut-after-3+echo",
         "stream": True,
     }
-    with contextlib.suppress(httpx.HTTPError):
+    with contextlib.suppress(httpx2.HTTPError):
         post(setup, body)
     records = harness.eventually(lambda: setup.run.records[known:])
     assert len(records) == 1
@@ -909,7 +909,7 @@ def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(
     served = [0]
 
     def neighbour() -> None:
-        with httpx.Client(timeout=60) as client:
+        with httpx2.Client(timeout=60) as client:
             while not stop.is_set():
                 response = client.post(url, json=chat_body("hello"))
                 served[0] += 1
@@ -923,13 +923,13 @@ def test_large_prompts_and_a_large_word_list_cost_other_clients_nothing(
         many = "\n".join(f"    forbiddenword{n:06d}" for n in range(54_000))
         harness.write(tmp_path, words=config_map.format(words=many))
         for _ in range(3):
-            response = httpx.post(
+            response = httpx2.post(
                 url, content=big, headers={"content-type": "application/json"}, timeout=120
             )
             assert response.status_code == 200, response.text[:300]
         harness.eventually(
             lambda: (
-                httpx.post(
+                httpx2.post(
                     url, json=chat_body("say forbiddenword053999 now"), timeout=60
                 ).status_code
                 == 403
@@ -951,7 +951,7 @@ def test_nothing_planted_shows_anywhere(setup: Setup, strict: Setup) -> None:
             for w in Path(f"/proc/{one.run.children()['ext_proc']}/cmdline").read_text().split("\0")
             if w.endswith("ext_proc.sock")
         )
-        admin = httpx.Client(transport=httpx.HTTPTransport(uds=str(sockets / "admin.sock")))
+        admin = httpx2.Client(transport=httpx2.HTTPTransport(uds=str(sockets / "admin.sock")))
         dump = admin.get("http://admin/config_dump?include_eds").text
         admin.close()
         assert "default/openai" in dump

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -129,7 +129,7 @@ def test_broken_routes_and_policies_are_conditions_not_exits(tmp_path: Path) -> 
         line = harness.eventually(lambda: next((x for x in run.stderr if "nobody" in x), ""))
         assert "lost.yaml" in line
         assert "spec.rules[0].backendRefs[0]" in line
-        response = httpx.post(
+        response = httpx2.post(
             f"http://127.0.0.1:{port}/v1/chat/completions",
             json={"model": "lost", "messages": [{"role": "user", "content": "x"}]},
         )

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -59,16 +59,16 @@ def url(gateway_run):
     def serves() -> bool:
         try:
             return ask(address, "hello").status_code == 200
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     harness.eventually(serves)
     return run, address
 
 
-def ask(url: str, text: str, model: str = "echo", *, stream: bool = False) -> httpx.Response:
+def ask(url: str, text: str, model: str = "echo", *, stream: bool = False) -> httpx2.Response:
     body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}
-    return httpx.post(url, json=body, timeout=30, headers={"x-dragoman-class": "call,retries=0"})
+    return httpx2.post(url, json=body, timeout=30, headers={"x-dragoman-class": "call,retries=0"})
 
 
 def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider) -> None:
@@ -82,7 +82,7 @@ def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider)
         while not stop.is_set():
             try:
                 response = ask(address, f"{SECRET} and an unspeakable word", model, stream=stream)
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 continue  # a stream cut in the middle
             statuses.append(response.status_code)
             if "unspeakable" in response.text:
@@ -127,7 +127,7 @@ def test_ext_proc_signalled_while_the_provider_answers(
     def call() -> None:
         try:
             answers.append(ask(address, "an unspeakable word", model, stream=stream).text)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             answers.append(repr(error))
 
     caller = threading.Thread(target=call)
@@ -150,7 +150,7 @@ def test_envoy_and_controller_come_back(url) -> None:
         def answered() -> bool:
             try:
                 return ask(address, "hello").status_code == 200
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 return False
 
         harness.eventually(answered)

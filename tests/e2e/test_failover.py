@@ -5,7 +5,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -36,15 +36,15 @@ def start(
     return f"http://127.0.0.1:{port}/v1/chat/completions"
 
 
-def ask(url: str, *, stream: bool = False, text: str = "hello") -> httpx.Response:
-    return httpx.post(
+def ask(url: str, *, stream: bool = False, text: str = "hello") -> httpx2.Response:
+    return httpx2.post(
         url,
         json={"model": "any", "stream": stream, "messages": [{"role": "user", "content": text}]},
         timeout=60,
     )
 
 
-def assert_second_answered(response: httpx.Response, second: harness.Provider) -> None:
+def assert_second_answered(response: httpx2.Response, second: harness.Provider) -> None:
     assert response.status_code == 200, response.text
     request = second.last()
     headers = dict(request.headers)

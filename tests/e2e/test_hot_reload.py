@@ -4,7 +4,7 @@ import random
 import threading
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -40,7 +40,7 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
     stop = threading.Event()
 
     def load(stream: bool) -> None:
-        with httpx.Client(timeout=30) as client:
+        with httpx2.Client(timeout=30) as client:
             while not stop.is_set():
                 try:
                     response = client.post(
@@ -54,7 +54,7 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
                     answered[0] += 1
                     if response.status_code != 200 or "hello" not in response.text:
                         failures.append(f"{response.status_code} {response.text[:200]}")
-                except httpx.HTTPError as error:
+                except httpx2.HTTPError as error:
                     failures.append(repr(error))
 
     with harness.running(tmp_path) as run:
@@ -93,8 +93,8 @@ def test_200_edits_without_a_failed_request(tmp_path: Path, provider: harness.Pr
     other.close()
 
 
-def chat(url: str, text: str, model: str = "echo") -> httpx.Response:
-    return httpx.post(
+def chat(url: str, text: str, model: str = "echo") -> httpx2.Response:
+    return httpx2.post(
         url, json={"model": model, "messages": [{"role": "user", "content": text}]}, timeout=30
     )
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e import harness
@@ -29,7 +29,7 @@ def pushed(run: harness.Running) -> dict[str, float]:
 def route_table(run: harness.Running) -> str:
     command = Path(f"/proc/{run.children()['ext_proc']}/cmdline").read_text().split("\0")
     admin = Path(next(w for w in command if w.endswith("ext_proc.sock"))).parent / "admin.sock"
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin))) as client:
+    with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(admin))) as client:
         dump = client.get("http://admin/config_dump?resource=dynamic_route_configs").json()
     return str([entry["route_config"] for entry in dump["configs"]])
 
@@ -50,8 +50,8 @@ def test_the_route_table_does_not_grow_and_an_edit_is_one_plan(tmp_path: Path) -
         ),
     )
 
-    def ask(model: str) -> httpx.Response:
-        return httpx.post(
+    def ask(model: str) -> httpx2.Response:
+        return httpx2.post(
             url,
             json={"model": model, "messages": [{"role": "user", "content": "hello"}]},
             timeout=30,

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import anthropic
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -243,7 +243,7 @@ def test_a_response_word_that_is_blocked_ends_the_answer(oai: openai.OpenAI) -> 
 
 
 def test_client_credentials_and_unlisted_headers_stop_here(setup: Setup) -> None:
-    response = httpx.post(
+    response = httpx2.post(
         f"{setup.url}/v1/chat/completions?key=planted-query&api-version=1",
         headers={
             "authorization": "Bearer planted-caller",

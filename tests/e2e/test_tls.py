@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -107,7 +107,7 @@ def test_https_with_rotation_and_misdirected_requests(
     context = ssl.create_default_context(cadata=authority.pem)
     body = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 
-    def ask(client: httpx.Client, host: str = "ai.example.org") -> httpx.Response:
+    def ask(client: httpx2.Client, host: str = "ai.example.org") -> httpx2.Response:
         return client.post(
             f"https://127.0.0.1:{port}/v1/chat/completions",
             json=body,
@@ -117,7 +117,7 @@ def test_https_with_rotation_and_misdirected_requests(
 
     def serial() -> int:
         with (
-            httpx.Client(verify=context) as fresh,
+            httpx2.Client(verify=context) as fresh,
             fresh.stream(
                 "POST",
                 f"https://127.0.0.1:{port}/v1/chat/completions",
@@ -129,7 +129,7 @@ def test_https_with_rotation_and_misdirected_requests(
             tls = response.extensions["network_stream"].get_extra_info("ssl_object")
             return x509.load_der_x509_certificate(tls.getpeercert(True)).serial_number
 
-    with harness.running(tmp_path), httpx.Client(verify=context) as kept:
+    with harness.running(tmp_path), httpx2.Client(verify=context) as kept:
         assert ask(kept).status_code == 200
         misdirected = ask(kept, "elsewhere.example.org")
         assert misdirected.status_code == 421
@@ -165,7 +165,7 @@ def test_a_private_authority_is_trusted_only_when_named(tmp_path: Path, trusted:
         route=harness.route("assistant", "  - name: default\n    backendRefs: [{name: one}]\n"),
     )
     with harness.running(directory):
-        response = httpx.post(
+        response = httpx2.post(
             f"http://127.0.0.1:{port}/v1/chat/completions",
             json={"model": "echo", "messages": [{"role": "user", "content": "hello"}]},
             timeout=30,

@@ -4,7 +4,7 @@ import re
 import ssl
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import yaml
 
@@ -48,13 +48,13 @@ def applied(tmp_path: Path):
         provider.close()
 
 
-def ask(url: str, text: str, model: str = "echo", **headers: str) -> httpx.Response:
+def ask(url: str, text: str, model: str = "echo", **headers: str) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": text}]}
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(f"{url}/v1/chat/completions", json=body, headers=sent, timeout=30)
+    return httpx2.post(f"{url}/v1/chat/completions", json=body, headers=sent, timeout=30)
 
 
-def content(response: httpx.Response) -> str:
+def content(response: httpx2.Response) -> str:
     assert response.status_code == 200, response.text
     return response.json()["choices"][0]["message"]["content"]
 
@@ -68,7 +68,7 @@ def test_01_quickstart(applied) -> None:
         "max_tokens": 20,
         "messages": [{"role": "user", "content": "hi"}],
     }
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{url}/v1/messages", json=message, headers={"anthropic-version": "2023-06-01"}
     )
     assert answer.json()["type"] == "message"

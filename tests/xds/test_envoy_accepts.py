@@ -6,7 +6,7 @@ import ssl
 import subprocess
 
 import envoy
-import httpx
+import httpx2
 import pytest
 
 from controller import ir, names
@@ -371,7 +371,7 @@ async def test_https_by_sni_with_http2_and_a_misdirected_hostname(world):
     await world.serve(configs.config([secure], world.targets(), secrets=secrets))
     trusted = ssl.create_default_context(cadata=certificate.chain.decode())
     head = {"host": "s.example", "x-test-class": CALL.name, "x-test-order": "one"}
-    async with httpx.AsyncClient(verify=trusted, http2=False) as client:
+    async with httpx2.AsyncClient(verify=trusted, http2=False) as client:
         for name, expected in (("s.example", 200), ("other.example", 421)):
             answer = await client.post(
                 f"https://127.0.0.1:{port}/v1/chat/completions",
