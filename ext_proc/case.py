@@ -17,7 +17,7 @@ from ext_proc.formats.dialect import Dialect
 from ext_proc.machine import Outcome, Pending, Replies, Step, World
 from ext_proc.plans import Host
 
-LARGE_BYTES = 32 * 1024
+LARGE_BYTES = 8 * 1024
 """Bodies beyond it are judged on another thread, so that small ones do not queue behind them."""
 JSON_TYPE = ("content-type", "application/json")
 

@@ -4,7 +4,7 @@ Hostnames decide first (the tiers), then in each tier the model's exact name, it
 headers alone, and rules without matches. How the index is ordered is the controller's affair.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from crds.plan import Candidate, Format, MatchTier
@@ -48,13 +48,15 @@ def names(host: Host, model: str) -> bool:
     return listed or any(model in tier.exact for tier in host.plan.tiers)
 
 
-def _candidates(tiers: Iterable[MatchTier], model: str) -> Iterator[Candidate]:
+def _candidates(tiers: Sequence[MatchTier], model: str) -> Iterator[Candidate]:
+    """Most specific first; a rule without matches yields to every rule that has some."""
     for tier in tiers:
         yield from tier.exact.get(model, ())
         if tier.prefix:
             for length in range(min(len(model), _LONGEST_PREFIX), -1, -1):
                 yield from tier.prefix.get(model[:length], ())
         yield from tier.headers
+    for tier in tiers:
         yield from tier.rest
 
 

@@ -12,6 +12,12 @@ from ext_proc.matching import Match
 from ext_proc.response import Passed, Reader, Result, Streamed, Whole
 
 ATTEMPTS_HEADER = "x-envoy-attempt-count"
+_PASSED = frozenset(
+    {"content-type", "content-length", "date", "server", "x-request-id", "request-id"}
+    | {"retry-after", "retry-after-ms", "x-should-retry"}
+)
+_PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+_INTERNAL = (TARGET_HEADER, ATTEMPTS_HEADER)
 _ADVICE = ("retry-after",)
 """Headers of a provider's error that help the caller."""
 
@@ -25,6 +31,7 @@ class Reception:
         self._targets = match.rule.plan.targets
         self._levels = (*case.facts.host.levels, match.route.level, match.rule.level)
         self._advice: tuple[tuple[str, str], ...] = ()
+        self._unknown: tuple[str, ...] = ()
         self._reader: Reader = Passed()
 
     @property
@@ -45,6 +52,7 @@ class Reception:
         if reject := response.refusal(status, headers, guarded=guarded):
             return case.refuse(reject)
         case.facts.served = status < 300
+        self._unknown = tuple(name for name in headers if not _may_pass(name))
         self._advice = tuple((name, headers[name]) for name in _ADVICE if name in headers)
         self._reader = self._choose(status, response.media_type(headers))
         if event.end:
@@ -136,10 +144,15 @@ class Reception:
             "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
         }
         headers = tuple((name, value) for name, value in served.items() if value)
-        return Start(headers, (TARGET_HEADER, ATTEMPTS_HEADER))
+        return Start(headers, tuple(dict.fromkeys((*_INTERNAL, *self._unknown))))
 
     def _count(self, text: str) -> int:
         return tokens.count((text,), self._call.model)
+
+
+def _may_pass(name: str) -> bool:
+    """A provider's response header the client may see; the guard reads no other."""
+    return name[:1] == ":" or name in _PASSED or name.startswith(_PASSED_PREFIXES)
 
 
 def _number(value: str | None) -> int:

@@ -6,6 +6,7 @@ It holds no text of a user: models appear only under names that the plan or the 
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -111,7 +112,9 @@ class Writer:
         self._thread.start()
 
     def write(self, record: Record) -> bool:
-        """Queue a record; False if so many wait already that it is lost."""
+        """Queue a record; False if nobody reads, or so many wait already that it is lost."""
+        if not self._thread.is_alive():
+            return False
         try:
             self._lines.put_nowait(line(record))
         except queue.Full:
@@ -120,8 +123,10 @@ class Writer:
 
     def close(self) -> None:
         """Write what waits, then end."""
-        self._lines.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            with suppress(queue.Full):
+                self._lines.put_nowait(None)
+                self._thread.join()
 
     def _run(self) -> None:
         get: Callable[[], bytes | None] = self._lines.get

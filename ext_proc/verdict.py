@@ -9,7 +9,7 @@ from typing import Any
 from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, TargetPlan
 from ext_proc.call import Call
 from ext_proc.events import Continue
-from ext_proc.formats.table import FORWARDED_HEADERS
+from ext_proc.formats.table import FORWARDED_HEADERS, speakable
 from ext_proc.matching import Match
 
 VERDICT_HEADER = "x-dragoman-verdict"
@@ -40,7 +40,9 @@ def encode(
         metadata["models"] = {target.cluster: target.model or call.model for target in targets}
     return Continue(
         set_headers=((VERDICT_HEADER, "pass"),),
-        remove_headers=tuple(name for name in headers if not _kept(name, forwarded)),
+        remove_headers=tuple(
+            name for name, value in headers.items() if not _kept(name, value, forwarded)
+        ),
         body=body,
         clear_route_cache=True,
         metadata={
@@ -50,8 +52,9 @@ def encode(
     )
 
 
-def _kept(name: str, forwarded: Collection[str]) -> bool:
-    return name[:1] == ":" or name in forwarded or name in _OWN_HEADERS
+def _kept(name: str, value: str, forwarded: Collection[str]) -> bool:
+    speaks = name in forwarded and speakable(name, value)
+    return name[:1] == ":" or name in _OWN_HEADERS or speaks
 
 
 def _group(index: int, target: TargetPlan) -> dict[str, Any]:

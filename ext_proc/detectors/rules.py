@@ -13,7 +13,7 @@ import re2
 
 from ext_proc.detectors import pattern
 from ext_proc.detectors.database import Database
-from ext_proc.detectors.span import Span, SpanDetector, order, tail_end
+from ext_proc.detectors.span import LOOKS_BACK, Span, SpanDetector, order, tail_end
 from ext_proc.detectors.view import view
 
 # Takes what a rule's core matched; returns how many of its characters the span has, 0 for no span.
@@ -86,12 +86,13 @@ def _compile(rule: Rule) -> _Compiled:
     left, core, right = (pattern.parse(p) for p in (rule.left, rule.core, rule.right))
     written = f"(?:{pattern.text(left)})({pattern.text(core)})(?:{pattern.text(right)})"
     reach = pattern.longest(left)
+    near = rule.near if rule.context or rule.unless else 0
     return _Compiled(
         rule,
         _regexp(written),
         _regexp(rf"(?i)\b(?:{rule.context})") if rule.context else None,
         _regexp(f"(?i){rule.unless}") if rule.unless else None,
-        max(reach, rule.near if rule.context or rule.unless else 0) + 1,
+        max(reach, near, LOOKS_BACK if rule.tail else 0) + 1,
         reach + pattern.longest(core) + pattern.longest(right) + 1,
     )
 

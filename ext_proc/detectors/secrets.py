@@ -32,6 +32,8 @@ _NAME = r"(?i:key|token|secret|passw(?:or)?d|pwd|pass|pw|credential|auth|pat)s?"
 _QUOTED = r"[\"'`]"
 _VALUE = r"[^\s\"'`<>=:,;(){}\[\]$\x80][^\s\"'`,;]{5,199}"
 _STRONG = r"[A-Za-z0-9+/_.~=@!%&*#^:\-]{12,200}"
+_KEY = r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+_HEADERS = r"(?:\r?\n[ \t]{0,16}(?:Proc-Type|DEK-Info|Version|Comment|Hash): [ -~]{0,60}){0,3}"
 
 _PLACEHOLDERS = (
     "example", "placeholder", "changeme", "change_me", "your", "xxxx", "fake", "dummy", "insert", "****", "redacted",
@@ -131,7 +133,7 @@ RULES: tuple[Rule, ...] = (
     ),
     *(Rule("APIKey", shape, left=_LEFT, right=_END, check=_spread, score=0.9) for _, shape in LETTERS),
     *(Rule("Webhook", shape, left="", right="", tail="token", score=0.95) for shape in WEBHOOKS),
-    Rule("PrivateKey", r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", tail="pem", score=1.0),
+    Rule("PrivateKey", _KEY + _HEADERS + r"(?:[ \t]{1,4}[A-Za-z0-9+/]{24})?", left="", right="", tail="pem", score=1.0),
     Rule("PrivateKey", r"-----END (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----", left="", right="", score=0.9),
     Rule("PrivateKey", r"PuTTY-User-Key-File-[23]: [a-z0-9\-]{3,24}", left="", right="", score=0.9),
     Rule("JWT", r"eyJ[A-Za-z0-9_\-]{8,600}\.ey[A-Za-z0-9_\-]{8}", left=_LEFT, right="", tail="jwt", score=0.95),

@@ -17,6 +17,12 @@ TAILS: dict[str, frozenset[str]] = {
     "pem": frozenset(ascii_letters + digits + "+/=-\\\r\n"),
 }
 _STRIP = {name: "".join(sorted(characters)) for name, characters in TAILS.items()}
+_WRAPPED = frozenset({"pem"})  # tails of lines, which may be indented or joined by blanks
+_LINE = 40  # so many characters without a blank are a line of a key, not a word
+LOOKS_BACK = _LINE
+"""How far before its start the rest of a tail depends on the text."""
+_BLANKS = frozenset(" \t")
+_INDENTS = frozenset("\r\n \t")
 
 
 class Span(NamedTuple):
@@ -93,11 +99,27 @@ def redact(text: str, spans: Iterable[Span]) -> tuple[str, tuple[str, ...]]:
 
 
 def tail_end(text: str, start: int, tail: str) -> int:
-    """Return where the run of a tail's characters that begins at `start` ends."""
+    """Return where a tail of which a part ends at `start` ends."""
+    end = _run_end(text, start, _STRIP[tail])
+    while tail in _WRAPPED and _goes_on(text, end):
+        end = _run_end(text, _run_end(text, end, " \t"), _STRIP[tail])
+    return end
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Tell whether a blank indents a key's next line, or stands where a line of it was broken."""
+    if text[end : end + 1] not in _BLANKS:
+        return False
+    before = text[max(0, end - _LINE) : end]
+    line = len(before) == _LINE and TAILS["base64"].issuperset(before)
+    return line or before[-1:] in _INDENTS
+
+
+def _run_end(text: str, start: int, characters: str) -> int:
     size = 64
     while start < len(text):
         piece = text[start : start + size]
-        rest = len(piece.lstrip(_STRIP[tail]))
+        rest = len(piece.lstrip(characters))
         start += len(piece) - rest
         if rest:
             break

@@ -71,7 +71,7 @@ class Inspected(Stated):
     def _start(self, event: dict[str, Any]) -> bytes:
         message = event.get("message")
         if isinstance(message, dict):
-            self.add(message.get("model"), message.get("usage"))
+            self.add(message.get("model"), message.get("usage"), final=False)
         return self._whole(event)
 
     def _block(self, event: dict[str, Any]) -> bytes:
@@ -152,7 +152,7 @@ class Inspected(Stated):
         return rest + self._whole(event)
 
     def _message_delta(self, event: dict[str, Any]) -> bytes:
-        self.add(None, event.get("usage"))
+        self.add(None, event.get("usage"), final=True)
         found = Found()
         MESSAGE_DELTA.read(found, event, "delta", "Assistant")
         self._scans.texts(found.texts)

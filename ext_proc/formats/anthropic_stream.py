@@ -61,9 +61,9 @@ class Passing(Stated):
             for text in (read.delta.text, read.delta.thinking, read.delta.partial_json):
                 self.tally.add(text)
         if read.message is not None:
-            self.add(read.message.model, read.message.usage)
+            self.add(read.message.model, read.message.usage, final=False)
         if read.usage is not None:
-            self.add(None, read.usage)
+            self.add(None, read.usage, final=True)
         return event.raw
 
     def finish(self) -> bytes:

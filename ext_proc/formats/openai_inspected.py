@@ -42,6 +42,7 @@ class Inspected(Stated):
         self._last: dict[int, dict[str, Any]] = {}
         self._total: dict[str, Any] | None = None
         self._done = False
+        self._whole_lists: set[Place] = set()
 
     @property
     def blocked(self) -> bool:
@@ -148,6 +149,10 @@ class Inspected(Stated):
                 raise BrokenStreamError("An index in the provider's stream is out of range.")
             bears = [self._object(index, (*place, item["index"]), item) for item in items]
             return any(bears)
+        if items and (index, place) in self._whole_lists:
+            raise BrokenStreamError("A list without indexes goes on in the provider's stream.")
+        if items:
+            self._whole_lists.add((index, place))
         found = Found()
         rule = MESSAGE.rules.get(str(key), _ANY) if len(place) == 1 else _ANY
         rule.read(found, owner, key, _whose(place)[0])

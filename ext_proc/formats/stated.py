@@ -27,8 +27,11 @@ class Stated:
             self.usage = self._read(stated)
             self.usage_invalid = self.usage is None
 
-    def add(self, model: Any, stated: Any) -> None:
-        """Remember model and usage where later counts complete the ones before."""
+    def add(self, model: Any, stated: Any, *, final: bool) -> None:
+        """Remember model and usage where later counts complete the ones before.
+
+        Only the final ones are a usage: a stream that breaks off before has none.
+        """
         known = stated if isinstance(stated, dict) else {}
         self._parts |= {name: count for name, count in known.items() if count is not None}
-        self.note(model, self._parts if stated is not None else None)
+        self.note(model, self._parts if final and stated is not None else None)

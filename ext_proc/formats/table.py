@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 import orjson
+import re2
 
 from crds.plan import Format, ListedModel
 from ext_proc.call import Reject
@@ -47,7 +48,9 @@ ENDPOINTS = (
 _MODEL = "/v1/models/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 
-_COMMON = frozenset({"accept", "content-type"})
+_COMMON = frozenset({"content-type"})
+_ITEM = re2.compile(r"[a-z][a-z0-9]*(-[a-z0-9.]+)*(=v[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_ITEM = 64
 FORWARDED_HEADERS: Mapping[Format, frozenset[str]] = MappingProxyType(
     {
         "OpenAIChat": _COMMON | {"openai-beta"},
@@ -55,7 +58,14 @@ FORWARDED_HEADERS: Mapping[Format, frozenset[str]] = MappingProxyType(
         "AnthropicMessages": _COMMON | {"anthropic-version", "anthropic-beta"},
     }
 )
-"""The client's headers that go to the provider: no free text, and none that names an account."""
+"""The client's headers that go to the provider, if they are `speakable`; none names an account."""
+
+
+def speakable(name: str, value: str) -> bool:
+    """Whether a forwarded header holds nothing but names of versions and features."""
+    items = [item.strip() for item in value.split(",")]
+    plain = all(len(item) <= _LONGEST_ITEM and _ITEM.fullmatch(item) for item in items)
+    return name == "content-type" or plain
 
 
 def find(method: str, path: str) -> Endpoint | Reject:

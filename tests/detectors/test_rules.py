@@ -18,7 +18,11 @@ def sample(node: Node, draw: random.Random) -> str:
         case One():
             one = rules._regexp(node.text)
             return draw.choice(
-                [chr(c) for c in (*range(32, 127), 0x80, 0xE1) if one.fullmatch(bytes([c]))]
+                [
+                    chr(c)
+                    for c in (9, 10, 13, *range(32, 127), 0x80, 0xE1)
+                    if one.fullmatch(bytes([c]))
+                ]
             )
         case At():
             return ""

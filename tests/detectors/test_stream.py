@@ -31,6 +31,7 @@ PIECES = (
     "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4", "sk-", "ghp_0123456789abcdefghijABCDEFGHIJ012345", "AKIAQ3EGRXJ7KPLMTZ4W",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "eyJhbGciOi", ".eyJ",
     "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----", "-----BEGIN ", "MIIEowIBAAKCAQEA0Z3VS5\n",
+    "\n    ", "\t", "MIIEowIBAAKCAQEA0Z3VS5Zt9oQnBc2dX4Yw7LmPq ", "\nVersion: GnuPG v2\n",
     'password = "', "hunter2!x", "passwd: S3cr3t-pass", "the password is t0p-Secr3t ", "api_key=", "Zx81kQ0pLm42Vb77",
     "token: ", "Authorization: Bearer ", "postgres://joe:", "p4ss@db", "AccountKey=", "key", "secret_key", "==", "=",
     "Project", " Falcon", "falcon", " nest", "egg", "C+", "+", "内部", "Straße\t9", "ＦＡＬＣＯＮ", "#beta", "#",
@@ -132,6 +133,40 @@ def test_a_key_of_any_length_needs_little_memory(size):
         longest = max(longest, len(redactor._text))
     assert out + redactor.finish() == "before [REDACTED:PrivateKey]\nafter it"
     assert longest < 2000 + size
+
+
+BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+BEGIN, END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
+GONE = "[REDACTED:PrivateKey]"
+KEYS = {
+    "plain": (f"key\n{BEGIN}\n{BODY}\nab==\n{END}\nand so on", f"key\n{GONE}\nand so on"),
+    "indented": (
+        f"key: |\n    {BEGIN}\n    {BODY}\n    {BODY}\n    ab==\n    {END}\nnext: value",
+        f"key: |\n    {GONE}\nnext: value",
+    ),
+    "far indented": (
+        f"{BEGIN}\n{' ' * 90}{BODY}\n\t\t{END}\n\n    Is this one safe?",
+        f"{GONE}\n\n    Is this one safe?",
+    ),
+    "on one line": (f"K={BEGIN} {BODY} {BODY} ab== {END} sent by me", f"K={GONE} {GONE} sent by me"),
+    "escaped": (f'"{BEGIN}\\n{BODY}\\n{END}\\n", "b"', f'"{GONE}\\n", "b"'),
+    "with headers": (
+        f"{BEGIN}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00FF\n\n{BODY}\n{END}\nend",
+        f"{GONE}\nend",
+    ),
+    "cut short": (f"{BEGIN}\n{BODY}\n\n(more below, I hope)", f"{GONE}(more below, I hope)"),
+    "only named": (f"A file that starts with {BEGIN} is secret.", f"A file that starts with {GONE} is secret."),
+    "named and quoted": (f"`{BEGIN}` and `{END}` frame it", f"`{GONE}` and `{GONE}` frame it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_goes_whole_and_what_follows_it_stays(name, size):
+    text, expected = KEYS[name]
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert streamed(secrets.detector(), pieces) == expected
+    assert redact(text, secrets.detector().find(text))[0] == expected
 
 
 def test_plain_prose_is_not_held_back():

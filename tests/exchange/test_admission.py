@@ -12,7 +12,7 @@ from crds.plan import (
     TargetPlan,
     VirtualHostPlan,
 )
-from ext_proc import response
+from ext_proc import matching, response
 from ext_proc.events import Answer, Continue, RequestBody, ResponseBody, ResponseHeaders
 from ext_proc.machine import Pending
 from ext_proc.plans import Snapshot, UnusablePlanError, Update, compile_update
@@ -90,6 +90,22 @@ def test_the_smallest_limit_holds_to_the_byte(host, rule, limit):
         assert isinstance(reply, Continue if passes else Answer)
         if not passes:
             assert reply.status == 413
+
+
+def test_a_rule_without_matches_yields_to_matches_of_less_specific_hostnames():
+    tiers = (
+        MatchTier(rest=(Candidate(route="ns/own", rule="all"),)),
+        MatchTier(
+            exact={"gpt": (Candidate(route="ns/any", rule="exact"),)},
+            prefix={"cl": (Candidate(route="ns/any", rule="prefix"),)},
+            rest=(Candidate(route="ns/any", rule="all"),),
+        ),
+    )
+    served = {}
+    for model in ("gpt", "claude", "other"):
+        first = next(matching._candidates(tiers, model))
+        served[model] = f"{first.route} {first.rule}"
+    assert served == {"gpt": "ns/any exact", "claude": "ns/any prefix", "other": "ns/own all"}
 
 
 def test_a_large_body_leaves_the_event_loop():

@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -84,7 +86,7 @@ async def test_metrics_are_served_on_a_unix_socket(tmp_path):
     path = f"{tmp_path}/metrics.sock"
     counted = Metrics()
     counted.observe(RECORD)
-    running = await metrics.serve(path, counted.registry)
+    running = await metrics.serve(path, counted.registry, lambda: False)
     session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path))
     async with running, session, session.get("http://guard/metrics") as response:
         assert response.status == 200
@@ -120,3 +122,32 @@ def test_records_are_written_in_order_and_lost_ones_are_known():
     assert all(writer.write(RECORD) for _ in range(100))
     writer.close()
     assert stream.getvalue() == line(RECORD) * 100
+
+
+class Gone(io.BytesIO):
+    """A standard output that nobody reads any more."""
+
+    def write(self, written):
+        raise BrokenPipeError
+
+
+def test_records_nobody_reads_are_lost_without_a_queue_that_grows():
+    writer = Writer(Gone(), limit=2)
+    writer.write(RECORD)
+    writer._thread.join(30)
+    assert not writer.write(RECORD)
+    writer.close()
+
+
+def test_a_full_queue_loses_the_newest_and_still_ends():
+    read, written = os.pipe()
+    with os.fdopen(written, "wb", buffering=0) as stream, os.fdopen(read, "rb") as reader:
+        writer = Writer(stream, limit=1)
+        while writer.write(RECORD):
+            pass
+        closing = threading.Thread(target=writer.close)
+        closing.start()
+        while closing.is_alive():
+            os.read(reader.fileno(), 65536)
+            closing.join(0.01)
+            os.write(written, b".")

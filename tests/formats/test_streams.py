@@ -246,6 +246,29 @@ def test_usage_is_read_wherever_it_comes(name, counts):
 
 
 @pytest.mark.parametrize("open_field", [None, redacting], ids=["passing", "inspected"])
+def test_counts_at_the_start_of_a_stream_that_breaks_off_are_no_usage(open_field):
+    path = Path(__file__).parent / "streams" / "anthropic_text.sse"
+    start = path.read_bytes().partition(b"event: message_delta")[0]
+    call = call_for(path.name)
+    codec = DIALECTS[call.format].stream(call, open_field, len)
+    codec.feed(start)
+    assert codec.usage is None
+    assert not codec.usage_invalid
+
+
+def test_a_list_without_indexes_that_goes_on_is_refused():
+    """Its parts could not be joined, so something could hide across two of them."""
+    call = call_for("openai")
+    codec = DIALECTS[call.format].stream(call, redacting, len)
+    for text, broken in (("write to ana@", False), ("mail.example", True)):
+        delta = {"content": [{"type": "text", "text": text}]}
+        chunk = {"id": "c", "choices": [{"index": 0, "delta": delta}]}
+        out = codec.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        assert (codec.failed is not None) == broken
+    assert b"mail.example" not in out
+
+
+@pytest.mark.parametrize("open_field", [None, redacting], ids=["passing", "inspected"])
 @pytest.mark.parametrize(
     "path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem
 )

@@ -99,7 +99,26 @@ def test_no_header_that_names_a_caller_is_forwarded():
         assert not any(
             name.startswith(("x-stainless", "x-dragoman", "x-forwarded")) for name in headers
         )
-        assert {"accept", "content-type"} <= headers
+        assert "accept" not in headers  # free text, and the body says whether to stream
+        assert "content-type" in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "goes"),
+    [
+        ("content-type", "application/json; charset=utf-8", True),
+        ("openai-beta", "assistants=v2", True),
+        ("anthropic-version", "2023-06-01", True),
+        ("anthropic-beta", "prompt-caching-2024-07-31, output-128k-2025-02-19", True),
+        ("anthropic-beta", "context-1m-2025-08-07,", False),
+        ("openai-beta", "my card is 4111 1111 1111 1111", False),
+        ("anthropic-beta", "joe@corp.example", False),
+        ("anthropic-beta", "a-" + "x" * 80, False),
+        ("anthropic-version", "", False),
+    ],
+)
+def test_a_header_goes_on_only_if_it_names_versions_and_features(name, value, goes):
+    assert table.speakable(name, value) == goes
 
 
 def test_whose_shape_a_caller_reads():
