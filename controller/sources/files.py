@@ -1,24 +1,26 @@
 """The file source: a directory of YAML, read whole and watched; every reading is a new value.
 
 An edit that leaves a file unreadable changes nothing that runs: the file's last readable content
-goes on serving, and a line says so. How documents become objects is in `crds.load`; how objects
-of several files become one Resources is in `gather`.
+goes on serving, and a line says so; a `Past` carries this over a restart. How documents become
+objects is in `crds.load`; how objects of several files become one Resources is in `gather`.
 """
 
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import watchfiles
 
 from controller.resources import Resources
 from controller.sources.gather import Reading, gather
+from controller.sources.past import Past
 from crds.documents import SIZE_LIMIT
 from crds.load import Loaded, load
+from crds.meta import Key
 from crds.objects import Finding
 
 QUIET_MS = 50
@@ -39,6 +41,8 @@ class _File:
     """A string says why there are no bytes."""
     loaded: Loaded
     readable: Loaded
+    text: bytes | None
+    """What `readable` was read from."""
 
 
 _Files = Mapping[Path, _File]
@@ -52,21 +56,91 @@ def read(directory: Path, environ: Mapping[str, str]) -> Reading:
     return _reading(_load_all(directory, environ, {}), Resources())
 
 
-async def watch(directory: Path, environ: Mapping[str, str]) -> AsyncIterator[Reading]:
-    """Yield a reading at once, and one after every change of content; never ends by itself."""
-    files: _Files = await asyncio.to_thread(_load_all, directory, environ, {})
-    reading = _reading(files, Resources())
-    yield reading
+async def watch(
+    directory: Path,
+    environ: Mapping[str, str],
+    past: Past | None = None,
+    keep: Callable[[Past], None] = lambda _: None,
+) -> AsyncIterator[Reading]:
+    """Yield a reading at once, and one after every change of content; never ends by itself.
+
+    `keep` takes what a later `watch` needs as `past` to go on where this one was.
+    """
+    look = await asyncio.to_thread(_first, directory, environ, past or Past())
+    while True:
+        await asyncio.to_thread(keep, look.past)
+        yield look.reading
+        look = await _next(directory, environ, look)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All files as last seen, what was made of them, and what would bring it back."""
+
+    files: _Files
+    reading: Reading
+    past: Past
+    gone: bool = False
+
+
+def _first(directory: Path, environ: Mapping[str, str], past: Past) -> _Look:
+    before = _resumed(past, environ)
+    if past.files and _identity(directory) is None:
+        return _without_directory(directory, before)
+    return _look(_load_all(directory, environ, before.files), before)
+
+
+async def _next(directory: Path, environ: Mapping[str, str], look: _Look) -> _Look:
+    """The next look that differs."""
     while True:
         async for _ in _changes(directory):
-            new = await _settled(directory, environ, files)
-            if _identity(directory) is not None and _contents(new) != _contents(files):
-                files, reading = new, _reading(new, reading.resources)
-                yield reading
-        if _identity(directory) is None:
-            yield Reading(reading.resources, problems=(_gone(directory),))
+            new = await _settled(directory, environ, look.files)
+            changed = look.gone or _contents(new) != _contents(look.files)
+            if _identity(directory) is not None and changed:
+                return await asyncio.to_thread(_look, new, look)
+        if _identity(directory) is None and not look.gone:
+            return _without_directory(directory, look)
         while _identity(directory) is None:  # noqa: ASYNC110  # nothing tells of what is not there
             await asyncio.sleep(ABSENT_S)
+
+
+def _look(files: _Files, before: _Look) -> _Look:
+    reading = _reading(files, before.reading.resources)
+    objects = {
+        broken.key: found
+        for broken in reading.resources.broken
+        if (found := before.past.objects.get(broken.key) or _found(before.files, broken.key))
+    }
+    texts = {str(path): file.text for path, file in files.items() if file.text is not None}
+    return _Look(files, reading, Past(texts, objects))
+
+
+def _found(files: _Files, key: Key) -> tuple[str, bytes] | None:
+    """The file and content in which an object is good."""
+    for path, file in sorted(files.items()):
+        if file.text is not None and any(each.key == key for each in file.readable.objects):
+            return str(path), file.text
+    return None
+
+
+def _resumed(past: Past, environ: Mapping[str, str]) -> _Look:
+    """The look that left this past."""
+    earlier = [
+        Loaded(tuple(o for o in load(text, path, environ).objects if o.key == key))
+        for key, (path, text) in past.objects.items()
+    ]
+    served = gather([(loaded, loaded) for loaded in earlier], Resources()).resources
+    files = {
+        Path(path): _File(text, loaded, loaded, text)
+        for path, text in past.files.items()
+        for loaded in (load(text, path, environ),)
+    }
+    return _Look(files, _reading(files, served), past)
+
+
+def _without_directory(directory: Path, look: _Look) -> _Look:
+    reading = Reading(look.reading.resources, problems=(_gone(directory),))
+    return replace(look, reading=reading, gone=True)
 
 
 async def _settled(directory: Path, environ: Mapping[str, str], old: _Files) -> _Files:
@@ -162,8 +236,9 @@ def _loaded(
         loaded = Loaded(unreadable=(Finding(str(path), content),))
     else:
         loaded = load(content, str(path), environ)
-    before = old.readable if old else Loaded()
-    return _File(content, loaded, before if loaded.unreadable else loaded)
+    if not loaded.unreadable and isinstance(content, bytes):
+        return _File(content, loaded, loaded, content)
+    return _File(content, loaded, old.readable if old else Loaded(), old.text if old else None)
 
 
 def _paths(directory: Path) -> Iterator[Path]:
