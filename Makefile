@@ -4,19 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 PROTOS := $(shell git ls-files "*.proto")
+LOCK := --quiet --universal --generate-hashes --no-emit-index-url
 GUARDRAILS ?= ../shared/data/guardrails
 
-.PHONY: help install run test check golden crds proto docs lock bench accuracy clean
+.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto docs lock bench accuracy clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
 
 install: .venv/installed ## make .venv with everything, from the lock file
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements-dev.lock pyproject.toml
 	@echo "installing into .venv: a few minutes on a fresh machine"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m ext_proc.detectors.precompile
 	@touch $@
@@ -25,7 +26,18 @@ run: install ## serve examples/01-quickstart with the mock provider
 	$(BIN)/dragoman run examples/01-quickstart --mock-provider $(ARGS)
 
 test: install ## run the tests (ARGS=tests/golden for one area)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-kubernetes: install ## run the tests on a real Kubernetes: that of KUBECONFIG, else our own
+	$(BIN)/python -m tests.kubernetes.cluster prepare
+	[ "$$(id -u)" != 0 ] || $(BIN)/python -m tests.kubernetes.images
+	$(BIN)/python -m pytest $(or $(ARGS),tests/kubernetes)
+
+demo-kubernetes: install ## the quickstart on a real Kubernetes: that of KUBECONFIG, else our own
+	@$(BIN)/python -m tests.kubernetes.demo up
+
+demo-kubernetes-down: install ## end it and leave nothing behind
+	@$(BIN)/python -m tests.kubernetes.demo down
 
 check: install ## linters, types, import contracts, generated files
 	$(BIN)/ruff check .
@@ -35,20 +47,23 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/python -m pytest -q tests/test_repository.py tests/ext_proc/test_wire.py
 	$(BIN)/python -m crds.schema --check
 	$(BIN)/python -m crds.reference --check
+	$(BIN)/python helm/readme.py --check
 	$(BIN)/python -m ext_proc.formats.coverage docs/coverage.md --check
 
 golden: install ## rewrite tests/golden from what render() returns
 	$(BIN)/python -m dragoman.golden tests/golden
 
-crds: install ## rewrite crds/*.yaml from the models
+crds: install ## rewrite crds/*.yaml, the chart of them and the charts' READMEs
 	$(BIN)/python -m crds.schema
 	$(BIN)/python -m crds.reference
+	$(BIN)/python helm/readme.py
 
 proto: install ## rewrite *_pb2.py from the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(PROTOS)
 
-lock: ## resolve requirements.lock again (needs uv: `pip install uv`)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+lock: ## resolve both lock files again (needs uv: `pip install uv`)
+	uv pip compile $(LOCK) --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile $(LOCK) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
 
 bench: install ## Envoy alone against Envoy with the guard, paired
 	$(BIN)/python -m bench $(ARGS)

@@ -94,6 +94,8 @@ class Target:
     provider: str
     host: str
     port: int
+    endpoints: tuple[tuple[str, int], ...] | None
+    """Addresses and ports of a Service's ready endpoints; None: where `host` resolves to."""
     tls: UpstreamTLS | None
     credential: Credential | None
     model: str | None
@@ -151,5 +153,5 @@ class Config:
     secrets: tuple[Secret, ...] = ()
     virtual_host_plans: tuple[VirtualHostPlan, ...] = ()
     route_plans: tuple[RoutePlan, ...] = ()
-    owners: Mapping[str, Key] = field(default_factory=dict)
-    """Which object an Envoy resource name comes from, to find the culprit of a NACK."""
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The targets each AIRoute refers to; those of weight 0 are kept warm."""

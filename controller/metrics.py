@@ -7,6 +7,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from controller.xds.ads import Response
+from controller.xds.snapshot import TYPES
+
 _SECONDS = tuple(0.001 * 2**power for power in range(14))
 
 
@@ -42,6 +45,12 @@ class Metrics:
         self.problems = Gauge(
             "dragoman_problems", "Lines that tell a user what to mend.", registry=registry
         )
+
+    def count_push(self, response: Response) -> None:
+        """Count a response that was sent."""
+        label = TYPES[response.type_url]
+        self.pushes.labels(label).inc()
+        self.resources.labels(label).inc(len(response.resources))
 
     def count_objects(self, by_kind: Mapping[str, int]) -> None:
         """Set how many objects of each kind were read."""

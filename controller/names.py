@@ -1,4 +1,10 @@
-"""Every name Envoy and ext_proc will see is spelled here. Names are identities, never indexes."""
+"""Every name that Envoy, ext_proc or a cluster sees is spelled here.
+
+Names are identities, never indexes.
+"""
+
+import hashlib
+import re
 
 from crds.meta import Key
 
@@ -53,3 +59,54 @@ def certificate(secret: Key) -> str:
 def authorities(backend: Key) -> str:
     """The private certificate authorities of a backend."""
     return f"authorities/{backend.namespace}/{backend.name}"
+
+
+PROBE_PORT = 19001
+"""Where a data-plane pod answers probes and shows its metrics."""
+LOCAL_PORT = 19002
+"""Where Envoy takes its own pod's wish to drain, on loopback."""
+_FIRST_UNPRIVILEGED = 1024
+_PORT_SHIFT = 10_000
+
+
+def container_port(port: int) -> int:
+    """Where a data-plane pod listens for a listener's port: it may not bind the low ones."""
+    moved = port < _FIRST_UNPRIVILEGED or port in {PROBE_PORT, LOCAL_PORT}
+    return port + _PORT_SHIFT if moved else port
+
+
+def data_plane(gateway: str, gateway_class: str) -> str:
+    """The name of every object made for a Gateway (GEP-1762)."""
+    return _service_name(f"{gateway}-{gateway_class}")
+
+
+def client_certificate(gateway: str, gateway_class: str) -> str:
+    """The Secret with which a Gateway's data plane fetches its configuration."""
+    return f"{data_plane(gateway, gateway_class)}-xds"
+
+
+def label_value(name: str) -> str:
+    """An object's name as a label's value, which may be shorter."""
+    return name if len(name) <= _LABEL_LENGTH else _shortened(name, name)
+
+
+def spiffe(gateway: Key) -> str:
+    """Who a data plane is: the Gateway whose configuration it may have."""
+    return f"spiffe://dragoman.dev/ns/{gateway.namespace}/gateway/{gateway.name}"
+
+
+_LABEL_LENGTH = 63
+_HASH_LENGTH = 8
+
+
+def _service_name(name: str) -> str:
+    """As it is, if a Service may be called so: no dots, a letter first, 63 characters."""
+    if len(name) <= _LABEL_LENGTH and re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name):
+        return name
+    plain = name.replace(".", "-")
+    return _shortened(plain if plain[0].isalpha() else f"g-{plain}", name)
+
+
+def _shortened(text: str, name: str) -> str:
+    mark = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{text[: _LABEL_LENGTH - _HASH_LENGTH - 1].rstrip('-.')}-{mark}"

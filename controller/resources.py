@@ -14,6 +14,7 @@ from crds.airoute import AIRouteSpec
 from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec, SecretValue
 from crds.meta import Key
 from crds.objects import Broken, Object, Problem
+from crds.service import EndpointSlice, ServiceSpec
 
 __all__ = ["Broken", "Object", "Problem", "Resources"]
 
@@ -30,5 +31,7 @@ class Resources:
     backends: Mapping[Key, Object[AIBackendSpec]] = field(default_factory=dict)
     secrets: Mapping[Key, Mapping[str, SecretValue]] = field(default_factory=dict)
     config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+    services: Mapping[Key, Object[ServiceSpec]] = field(default_factory=dict)
+    endpoint_slices: Mapping[Key, Object[EndpointSlice]] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()

@@ -1,7 +1,65 @@
 """What the controller is told when it starts, as frozen values; nothing here reads the outside."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import TypeVar
+
+from controller import names
+
+NetworkT = TypeVar("NetworkT", IPv4Network, IPv6Network)
+
+PRIVATE_ADDRESSES = (
+    "0.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "::/127",
+    "::ffff:0.0.0.0/104",
+    "::ffff:127.0.0.0/104",
+    "::ffff:169.254.0.0/112",
+    "fe80::/10",
+    "fd00:ec2::/32",
+)
+"""Loopback, link-local and the clouds' metadata servers: nothing there is a provider."""
+
+
+def refused_networks(allowed: Iterable[str]) -> tuple[str, ...]:
+    """The private addresses less the networks that are allowed; ValueError for what is no CIDR."""
+    refused = [ip_network(each) for each in PRIVATE_ADDRESSES]
+    wanted = [ip_network(each) for each in allowed]
+    rest4 = _without(_of_kind(refused, IPv4Network), _of_kind(wanted, IPv4Network))
+    rest6 = _without(_of_kind(refused, IPv6Network), _of_kind(wanted, IPv6Network))
+    return tuple(str(each) for each in (*rest4, *rest6))
+
+
+def _of_kind(networks: Iterable[object], kind: type[NetworkT]) -> list[NetworkT]:
+    return [each for each in networks if isinstance(each, kind)]
+
+
+def _without(networks: list[NetworkT], allowed: Iterable[NetworkT]) -> list[NetworkT]:
+    for each in allowed:
+        networks = [rest for network in networks for rest in _less(network, each)]
+    return networks
+
+
+def _less(network: NetworkT, allowed: NetworkT) -> Iterator[NetworkT]:
+    if not network.overlaps(allowed):
+        yield network
+    elif allowed.subnet_of(network):
+        yield from network.address_exclude(allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of the configuration depends on where proxies run."""
+
+    apart: bool = False
+    """Every Gateway has proxies of its own, as in Kubernetes, and shares its ports with none."""
+    refused: tuple[str, ...] = ()
+    """Networks that no AIBackend may lead to, as CIDR."""
+    gateway_class: str = "dragoman"
+    """The GatewayClass that needs no object of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +72,10 @@ class BuildSettings:
     """The system's certificate authorities, as a file Envoy can read."""
     access_log: str = "/dev/stdout"
     """Where Envoy writes one line for each request that got no verdict."""
+    refused: tuple[str, ...] = ()
+    """Networks that no connection is made to, whatever a name resolves to; as CIDR."""
+    in_pod: bool = False
+    """A Service leads to each port at `names.container_port`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +88,29 @@ class BootstrapSettings:
     node_id: str = "envoy/0"
     node_cluster: str = "standalone"
     max_downstream_connections: int = 20_000
+
+
+SOCKETS = "/run/dragoman"
+"""Where the containers of a data-plane pod meet."""
+CONFIGURATION = "/etc/dragoman"
+"""Where a data-plane pod finds Envoy's bootstrap."""
+CERTIFICATES = "/var/lib/dragoman/xds"
+"""Where a data-plane pod finds its client certificate; below no other mount."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What Envoy in a data-plane pod is started with; the same for every Gateway."""
+
+    xds_host: str
+    """The controller's Service, and the name in its certificate."""
+    xds_port: int = 18000
+    sockets: str = SOCKETS
+    configuration: str = CONFIGURATION
+    certificates: str = CERTIFICATES
+    probe_address: str = "0.0.0.0"
+    probe_port: int = names.PROBE_PORT
+    local_port: int = names.LOCAL_PORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m controller`: read a directory, serve Envoy and ext_proc over ADS, tell the parent.
+"""`python -m controller files`: read a directory, serve Envoy and ext_proc, tell the parent.
 
 Standard output carries JSON event lines, standard error one line per problem. Nothing is read from
 the process environment: what Secrets may refer to comes over a pipe.
@@ -7,9 +7,7 @@ the process environment: what Secrets may refer to comes over a pipe.
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -19,19 +17,20 @@ from pathlib import Path
 import uvloop
 
 from controller import metrics
+from controller.kept import Kept
 from controller.metrics import Metrics
 from controller.reconcile import FatalError, Reconciler
 from controller.report import Report
 from controller.settings import BuildSettings, Settings
 from controller.sources import files
 from controller.xds.cache import Cache
-from controller.xds.server import AdsServer
+from controller.xds.server import AdsServer, Feed
 
 
 def parse(argv: Sequence[str]) -> Settings:
     """The command line as settings."""
     defaults = BuildSettings()
-    parser = argparse.ArgumentParser(prog="python -m controller")
+    parser = argparse.ArgumentParser(prog="python -m controller files")
     parser.add_argument("--source", type=Path, required=True, metavar="DIR")
     parser.add_argument("--socket-dir", type=Path, required=True, metavar="DIR")
     parser.add_argument("--address", default=defaults.address, help="where listeners bind")
@@ -61,14 +60,16 @@ async def run(settings: Settings, report: Report) -> None:
     cache = Cache(settings.drain_s)
     for role in cache.connected():
         counted.connected.labels(role).set_function(lambda role=role: cache.connected()[role])  # type: ignore[misc]
-    reconciler = Reconciler(settings.build, cache, counted, report)
-    server = AdsServer(cache, reconciler.happened, reconciler.sent)
+    kept = Kept(settings.socket_dir)
+    reconciler = Reconciler(settings.build, cache, counted, report, kept)
+    feed = Feed(cache, reconciler.happened, reconciler.sent)
+    server = AdsServer(lambda _: feed)
     await server.start(settings.ads_socket)
     shown = await metrics.serve(counted, settings.metrics_socket)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    readings = files.watch(settings.source, settings.environ)
+    readings = files.watch(settings.source, settings.environ, kept.past(), kept.keep_past)
     loop = asyncio.create_task(
-        reconciler.run(readings, server.publish, lambda error: _fail(failed, error))
+        reconciler.run(readings, feed.publish, lambda error: _fail(failed, error))
     )
     try:
         await asyncio.wait({loop, failed}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +79,7 @@ async def run(settings: Settings, report: Report) -> None:
         with contextlib.suppress(asyncio.CancelledError, FatalError):
             await loop
         shown.close()
+        feed.stop()
         await server.stop()
 
 
@@ -97,17 +99,10 @@ async def _until_told(settings: Settings, report: Report) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """0 when told to end, 2 with one event when it could not start."""
-    logging.basicConfig(level=logging.WARNING, format="controller: %(levelname)s: %(message)s")
     report = Report(sys.stdout, sys.stderr)
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)  # a rebuild makes large trees that live: do not walk them
     try:
         uvloop.run(_until_told(parse(argv), report))
     except FatalError as error:
         report.fatal(str(error))
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -29,22 +29,48 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
+class ServiceRef(Model):
+    """A Service in the AIBackend's own namespace; requests go straight to its ready endpoints."""
+
+    name: Name
+    """The Service."""
+    port: Port
+    """One of the Service's ports."""
+
+
 class Endpoint(Model):
-    """Where the provider is reached."""
+    """Where the provider is reached: exactly one of hostname and serviceRef."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!self.hostname.contains(':') || isIP(self.hostname)",
+            "has(self.hostname) != has(self.serviceRef)",
+            "exactly one of hostname and serviceRef is required",
+            lambda self: (self.hostname is None) != (self.service_ref is None),
+        ),
+        Rule(
+            "!has(self.serviceRef) || !has(self.port)",
+            "port belongs to hostname; a Service's port is serviceRef.port",
+            lambda self: self.service_ref is None or self.port is None,
+            "port",
+        ),
+        Rule(
+            "!has(self.hostname) || !self.hostname.contains(':') || isIP(self.hostname)",
             "hostname must be a DNS name or an IP address, without scheme, port or path",
-            lambda self: ":" not in self.hostname or is_ip_address(self.hostname),
+            lambda self: (
+                self.hostname is None or ":" not in self.hostname or is_ip_address(self.hostname)
+            ),
             "hostname",
         ),
     )
 
-    hostname: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=HOST)]
+    hostname: (
+        Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=HOST)] | None
+    ) = None
     """A DNS name, an IPv4 or an IPv6 address."""
     port: Port | None = None
     """Defaults to 443 with `tls.mode: Verify`, to 80 with `None`."""
+    service_ref: ServiceRef | None = None
+    """A Service of this cluster, such as a self-hosted model server."""
 
 
 class SecretRef(Model):

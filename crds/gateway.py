@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -30,18 +31,47 @@ class ListenerTLS(Foreign):
     frontend_validation: Unsupported = None
 
 
+class Requirement(Foreign):
+    """One expression about a label."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Text
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[Text, ...] = ()
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """As Kubernetes has it: what is not there is in no list."""
+        match self.operator:
+            case "In":
+                return labels.get(self.key) in self.values
+            case "NotIn":
+                return labels.get(self.key) not in self.values
+            case "Exists":
+                return self.key in labels
+            case "DoesNotExist":
+                return self.key not in labels
+
+
 class NamespaceSelector(Foreign):
-    """A label selector, as far as `matchLabels` goes."""
+    """A label selector: all of it must hold; an empty one holds for every namespace."""
 
     model_config = ConfigDict(extra="forbid")
 
     match_labels: dict[str, str] = Field(default_factory=dict)
+    match_expressions: tuple[Requirement, ...] = ()
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether a namespace with these labels is meant."""
+        return self.match_labels.items() <= labels.items() and all(
+            each.holds(labels) for each in self.match_expressions
+        )
 
 
 class RouteNamespaces(Foreign):
     """The namespaces whose AIRoutes may attach."""
 
-    from_: Annotated[Literal["All", "Same", "Selector"], Field(alias="from")] = "Same"
+    from_: Annotated[Literal["All", "Same", "Selector", "None"], Field(alias="from")] = "Same"
     selector: NamespaceSelector | None = None
 
     @model_validator(mode="after")
@@ -76,12 +106,29 @@ class ListenerSpec(Foreign):
     allowed_routes: AllowedRoutes = AllowedRoutes()
 
 
+class ParametersRef(Foreign):
+    """The ConfigMap that says what a Gateway's data plane is made of."""
+
+    group: Text = ""
+    kind: Text
+    name: Name
+
+
+class Infrastructure(Foreign):
+    """What the objects made for a Gateway carry."""
+
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    parameters_ref: ParametersRef | None = None
+
+
 class GatewaySpec(Foreign):
     """The entry points of one gateway."""
 
     gateway_class_name: Name
     listeners: Annotated[tuple[ListenerSpec, ...], Field(min_length=1, max_length=64), UniqueNames]
     tls: Unsupported = None
+    infrastructure: Infrastructure = Infrastructure()
 
 
 class GatewayClassSpec(Foreign):

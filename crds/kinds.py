@@ -13,6 +13,7 @@ from crds.aipolicy import AIPolicySpec
 from crds.airoute import AIRouteSpec
 from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec
 from crds.meta import GATEWAY_GROUP, GROUP, VERSION
+from crds.service import EndpointSlice, ServiceSpec
 
 _Values = Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any] | values.Trouble]
 
@@ -27,6 +28,8 @@ class Kind:
     model: type[BaseModel] | None = None
     values: _Values | None = None
     namespaced: bool = True
+    whole: bool = False
+    """The model's fields stand at the top of the document, not under spec."""
 
     def serves(self, api_version: str) -> bool:
         """Whether documents of this apiVersion are of this kind."""
@@ -43,6 +46,8 @@ KINDS = (
     Kind("ReferenceGrant", GATEWAY_GROUP, ("v1", "v1beta1"), ReferenceGrantSpec),
     Kind("Secret", "", ("v1",), values=values.secret),
     Kind("ConfigMap", "", ("v1",), values=values.config_map),
+    Kind("Service", "", ("v1",), ServiceSpec),
+    Kind("EndpointSlice", "discovery.k8s.io", ("v1",), EndpointSlice, whole=True),
     Kind("Namespace", "", ("v1",), namespaced=False),
 )
 

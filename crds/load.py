@@ -6,7 +6,7 @@ caller can go on with what it last read. Whether references lead anywhere is not
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -132,17 +132,59 @@ def _object(
     if isinstance(meta, Finding):
         return _Unknown(meta)
     key = Key(kind.name, meta.namespace, meta.name)
-    wrong = [*_unknown_top(kind, document)]
-    spec, more = _spec(kind, document, meta, environ)
-    wrong += more
+    spec, wrong = _judged(kind, document, meta, environ)
     if not wrong:
         return Object(key, meta, spec, place)
     problems = tuple(
         Problem(path(location), text, f"{origin}:{line_of(document, location, document.line)}")
         for location, text in wrong
     )
-    targets = _targets(document) if kind.name == "AIPolicy" else None
-    return Broken(key, place, problems, target_refs=targets)
+    return _broken(kind, document, Broken(key, place, problems))
+
+
+def load_object(document: Mapping[str, Any]) -> Object[Any] | Broken:
+    """Read one object of a kind of ours as an API server holds it; it stands in no file."""
+    name, version = document["kind"], document["apiVersion"]
+    kind = next(kind for kind in KINDS if kind.name == name and kind.serves(version))
+    meta = _stored_meta(document["metadata"])
+    key = Key(kind.name, meta.namespace, meta.name)
+    spec, wrong = _judged(kind, document, meta, {})
+    if not wrong:
+        return Object(key, meta, spec)
+    problems = tuple(Problem(path(location), text) for location, text in wrong)
+    return _broken(kind, document, Broken(key, "", problems, meta.generation))
+
+
+def _broken(kind: Kind, document: Mapping[str, Any], found: Broken) -> Broken:
+    """With what was readable of it all the same."""
+    spec = document.get("spec")
+    named = spec.get("gatewayClassName") if isinstance(spec, dict) else None
+    return replace(
+        found,
+        target_refs=_targets(kind, document),
+        gateway_class=named if kind.name == "Gateway" and isinstance(named, str) else "",
+    )
+
+
+def _stored_meta(given: Mapping[str, Any]) -> ObjectMeta:
+    """What the API server wrote or checked is not checked again."""
+    return ObjectMeta.model_construct(
+        name=given["name"],
+        namespace=given.get("namespace", ""),
+        generation=given.get("generation", 1),
+        creation_timestamp=given.get("creationTimestamp", ""),
+        labels=given.get("labels") or {},
+        uid=given.get("uid", ""),
+    )
+
+
+def _judged(
+    kind: Kind, document: Mapping[str, Any], meta: ObjectMeta, environ: Mapping[str, str]
+) -> tuple[Any, list[tuple[Location, str]]]:
+    """The spec, and all that is wrong with the object."""
+    wrong = [*_unknown_top(kind, document)]
+    spec, more = _spec(kind, document, meta, environ)
+    return spec, wrong + more
 
 
 def _meta(kind: Kind, document: Table, origin: str) -> ObjectMeta | Finding:
@@ -167,7 +209,7 @@ def _meta(kind: Kind, document: Table, origin: str) -> ObjectMeta | Finding:
         return Finding(f"{origin}:{line}", text, field=f"{kind.name}: {path(where)}")
 
 
-def _unknown_top(kind: Kind, document: Table) -> Iterator[tuple[Location, str]]:
+def _unknown_top(kind: Kind, document: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     if kind.model is None or kind.group != GROUP:
         return
     known = ("apiVersion", "kind", "metadata", "spec", "status")
@@ -179,7 +221,7 @@ def _unknown_top(kind: Kind, document: Table) -> Iterator[tuple[Location, str]]:
 
 
 def _spec(
-    kind: Kind, document: Table, meta: ObjectMeta, environ: Mapping[str, str]
+    kind: Kind, document: Mapping[str, Any], meta: ObjectMeta, environ: Mapping[str, str]
 ) -> tuple[Any, list[tuple[Location, str]]]:
     """The spec, or what is wrong with it."""
     if kind.values is not None:
@@ -187,13 +229,15 @@ def _spec(
         return (None, values) if isinstance(values, list) else (values, [])
     if kind.model is None:
         return meta.labels, []
-    if document.get("spec") is None:
+    place: Location = () if kind.whole else ("spec",)
+    given = document if kind.whole else document.get("spec")
+    if given is None:
         return None, [(("spec",), "is required")]
-    given = document["spec"] if kind.group == GROUP else _without_nulls(document["spec"])
     try:
-        return kind.model.model_validate(given, by_name=False), []
+        plain = given if kind.group == GROUP else _without_nulls(given)
+        return kind.model.model_validate(plain, by_name=False), []
     except ValidationError as error:
-        return None, [(("spec", *where), text) for where, text in explain(error, kind.model)]
+        return None, [((*place, *where), text) for where, text in explain(error, kind.model)]
 
 
 def _without_nulls(value: Any) -> Any:
@@ -207,16 +251,17 @@ def _without_nulls(value: Any) -> Any:
             return value
 
 
-def _targets(document: Table) -> tuple[aipolicy.TargetRef, ...] | None:
-    """What a broken AIPolicy applies to, as far as it is readable; rather too much."""
-    spec = document.get("spec")
-    refs = spec.get("targetRefs") if isinstance(spec, Table) else None
-    found = [_target(ref) for ref in refs] if isinstance(refs, Items) else []
-    return tuple(ref for ref in found if ref is not None) or None
+def _targets(kind: Kind, document: Mapping[str, Any]) -> tuple[aipolicy.TargetRef, ...] | None:
+    """What a broken AIPolicy applies to, rather too much; None if a part is unreadable."""
+    spec = document.get("spec") if kind.name == "AIPolicy" else None
+    refs = spec.get("targetRefs") if isinstance(spec, dict) else None
+    found = [_target(ref) for ref in refs] if isinstance(refs, list) else []
+    readable = tuple(ref for ref in found if ref is not None)
+    return readable if readable and len(readable) == len(found) else None
 
 
 def _target(ref: Any) -> aipolicy.TargetRef | None:
-    if not isinstance(ref, Table):
+    if not isinstance(ref, dict):
         return None
     group = "dragoman.dev" if ref.get("kind") == "AIRoute" else "gateway.networking.k8s.io"
     named = {"group": group, "kind": ref.get("kind"), "name": ref.get("name")}

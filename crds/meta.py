@@ -25,6 +25,8 @@ GROUP = "dragoman.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 GATEWAY_GROUP = "gateway.networking.k8s.io"
+CONTROLLER_NAME = f"{GROUP}/controller"
+"""Who we are in GatewayClasses and in the entries of a status."""
 
 
 class Rule(NamedTuple):
@@ -77,7 +79,7 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DURATION = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
-QUANTITY = r"^[1-9][0-9]{0,9}(Ki|Mi)?$"
+QUANTITY = r"^([1-9][0-9]{0,8}|[1-9][0-9]{0,5}Ki|[1-9][0-9]{0,2}Mi)$"
 MODEL_NAME = r"^[!-~]+$"
 HOST = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*|[0-9a-f]*:[0-9a-f:]+)$"
 KEY = r"^[-._a-zA-Z0-9]+$"
@@ -125,6 +127,8 @@ class ObjectMeta(Foreign):
     generation: int = 1
     creation_timestamp: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
+    uid: str = ""
+    """Empty in files."""
 
 
 class Key(NamedTuple):

@@ -43,6 +43,8 @@ class Broken:
     generation: int = 1
     target_refs: tuple[TargetRef, ...] | None = None
     """An AIPolicy's targets, if at least those were readable."""
+    gateway_class: str = ""
+    """Of a Gateway, if at least that was readable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """The models become CustomResourceDefinitions: `python -m crds.schema` writes the YAML beside them.
 
 Pydantic says what a field is; this module says it again within Kubernetes' structural rules: no
-references, no nulls, list types, CEL for the `RULES`. `--check` only tells whether files are stale.
+references, no nulls, list types, CEL for the `RULES`. The chart dragoman-crds gets the same, kept
+when its release goes. `--check` only tells whether files are stale.
 """
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,7 +23,17 @@ from crds.meta import GROUP, VERSION, Model, UniqueNames, UniqueValues
 Schema = dict[str, Any]
 
 HEADER = "# Generated from the models in crds/*.py by `make crds`; edit those.\n"
-_KEPT = ("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems")
+CHART = "helm/dragoman-crds/templates"
+_KEYS = ("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems")
+
+
+class Column(NamedTuple):
+    """A column of `kubectl get`; with a priority, of `kubectl get -o wide`."""
+
+    name: str
+    path: str
+    priority: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +44,36 @@ class Definition:
     kind: str
     plural: str
     short: str
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[Column, ...]
     labels: Mapping[str, str]
 
 
-_READY = (
-    ("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-    ("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
-    ("Age", ".metadata.creationTimestamp"),
-)
+_READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason')
+_AGE = Column("Age", ".metadata.creationTimestamp")
+_FIRST = "API servers show the first of several."
 DEFINITIONS = (
     Definition(
-        AIRouteSpec, "AIRoute", "airoutes", "air", (("Hostnames", ".spec.hostnames"), *_READY), {}
+        AIRouteSpec,
+        "AIRoute",
+        "airoutes",
+        "air",
+        (
+            Column("Hostnames", ".spec.hostnames"),
+            _READY,
+            _REASON,
+            Column("First Model", ".spec.rules[*].matches[*].model.value", 1, _FIRST),
+            Column("First Backend", ".spec.rules[*].backendRefs[*].name", 1, _FIRST),
+            _AGE,
+        ),
+        {},
     ),
     Definition(
         AIPolicySpec,
         "AIPolicy",
         "aipolicies",
         "aip",
-        (("Mode", ".spec.mode"), *_READY),
+        (Column("Mode", ".spec.mode"), _READY, _REASON, _AGE),
         {"gateway.networking.k8s.io/policy": "Inherited"},
     ),
     Definition(
@@ -59,7 +81,14 @@ DEFINITIONS = (
         "AIBackend",
         "aibackends",
         "aib",
-        (("Provider", ".spec.provider"), ("Endpoint", ".spec.endpoint.hostname"), *_READY),
+        (
+            Column("Provider", ".spec.provider"),
+            Column("Endpoint", ".spec.endpoint.hostname"),
+            Column("Service", ".spec.endpoint.serviceRef.name"),
+            _READY,
+            _REASON._replace(priority=1),
+            _AGE,
+        ),
         {},
     ),
 )
@@ -68,11 +97,25 @@ DEFINITIONS = (
 def files() -> dict[Path, str]:
     """Every generated file and what it should hold."""
     folder = Path(__file__).parent
-    return {
-        folder / f"{GROUP}_{each.plural}.yaml": HEADER
-        + yaml.dump(definition(each), Dumper=_Dumper, sort_keys=False, width=100)
-        for each in DEFINITIONS
-    }
+    made: dict[Path, str] = {}
+    for each in DEFINITIONS:
+        name = f"{GROUP}_{each.plural}.yaml"
+        made[folder / name] = _text(definition(each))
+        made[folder.parent / CHART / name] = _text(_kept(definition(each)))
+    return made
+
+
+def _text(written: Schema) -> str:
+    text = HEADER + yaml.dump(written, Dumper=_Dumper, sort_keys=False, width=100)
+    if "{{" in text:
+        raise ValueError("Helm would read '{{' in a description or a rule as a template")
+    return text
+
+
+def _kept(written: Schema) -> Schema:
+    """The same for Helm: uninstalling a release must not delete everybody's objects."""
+    metadata = {**written["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}
+    return {**written, "metadata": metadata}
 
 
 def definition(each: Definition) -> Schema:
@@ -99,7 +142,7 @@ def definition(each: Definition) -> Schema:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(*column) for column in each.columns],
+                    "additionalPrinterColumns": [_column(column) for column in each.columns],
                     "schema": {"openAPIV3Schema": _root(each)},
                 }
             ],
@@ -107,9 +150,14 @@ def definition(each: Definition) -> Schema:
     }
 
 
-def _column(name: str, path: str) -> Schema:
-    kind = "date" if name == "Age" else "string"
-    return {"name": name, "type": kind, "jsonPath": path}
+def _column(column: Column) -> Schema:
+    return {
+        "name": column.name,
+        "type": "date" if column.name == "Age" else "string",
+        "jsonPath": column.path,
+        **({"priority": column.priority} if column.priority else {}),
+        **({"description": column.description} if column.description else {}),
+    }
 
 
 def _root(each: Definition) -> Schema:
@@ -181,7 +229,7 @@ class _Structural:
             if inner is None:
                 raise TypeError(f"{written['$ref']} is not one of our models")
             return self.model(inner, self.definitions[written["$ref"].rpartition("/")[2]])
-        made: Schema = {key: written[key] for key in _KEPT if key in written}
+        made: Schema = {key: written[key] for key in _KEYS if key in written}
         if "const" in written:
             made["enum"] = [written["const"]]
         if made["type"] == "integer":

@@ -94,8 +94,8 @@ def _per(list_name: str, reference: str, description: str, limit: int) -> dict[s
 
 
 _OWN: Mapping[str, Mapping[str, Any]] = {
-    "AIRoute": _per("parents", "parentRef", "The state at each Gateway that serves it.", 32),
-    "AIPolicy": _per("ancestors", "ancestorRef", "The state at each Gateway it bears on.", 16),
+    "AIRoute": _per("parents", "parentRef", "The state at each parentRef.", 32),
+    "AIPolicy": _per("ancestors", "ancestorRef", "The state at each target.", 16),
     "AIBackend": {},
 }
 

@@ -6,7 +6,6 @@ Records go to standard output, logs to standard error, plans come from the contr
 import asyncio
 import gc
 import logging
-import os
 import random
 import signal
 import sys
@@ -99,9 +98,11 @@ async def run(chosen: Settings) -> None:
         serving = Server(f"unix:{chosen.listen}", opener(plans, world), bodies, failed)
         await serving.start()
         warming = asyncio.get_running_loop().run_in_executor(bodies, warm)
-        shown = await metrics.serve(chosen.metrics, counted.registry)
+        shown = await metrics.serve(
+            chosen.metrics, counted.registry, lambda: plans.snapshot.complete
+        )
         following = asyncio.create_task(
-            ads.follow(chosen.ads, f"ext_proc/{os.getpid()}", plans, applied)
+            ads.follow(chosen.ads, f"ext_proc/{chosen.node}", plans, applied)
         )
         ending = asyncio.create_task(stopped.wait())
         logger.info("serving")

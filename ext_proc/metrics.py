@@ -5,12 +5,15 @@ lists, so they are bounded.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from ext_proc.record import Record
+
+Ready = Callable[[], bool]
 
 _OPERATIONS = {
     "OpenAIChat": "chat",
@@ -116,13 +119,14 @@ class Metrics:
             self.cost.labels(route, backend, model).inc(float(record.cost))
 
 
-async def serve(path: str, registry: CollectorRegistry) -> asyncio.Server:
-    """Answer every HTTP request on a Unix socket with the metrics as text."""
+async def serve(path: str, registry: CollectorRegistry, ready: Ready) -> asyncio.Server:
+    """Answer HTTP on a Unix socket: `/ready` with 200 or 503, all else with the metrics as text."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(_response(registry))
+            head = await reader.readuntil(b"\r\n\r\n")
+            asked = head.split(b" ", 2)[1:2] == [b"/ready"]
+            writer.write(_readiness(ready()) if asked else _metrics(registry))
             await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass  # whoever asked has gone or does not speak HTTP
@@ -132,10 +136,19 @@ async def serve(path: str, registry: CollectorRegistry) -> asyncio.Server:
     return await asyncio.start_unix_server(answer, path)
 
 
-def _response(registry: CollectorRegistry) -> bytes:
-    body = generate_latest(registry)
+def _readiness(ready: bool) -> bytes:  # noqa: FBT001 - the one thing to say
+    if ready:
+        return _response("200 OK", "text/plain", b"ready\n")
+    return _response("503 Service Unavailable", "text/plain", b"plans are missing\n")
+
+
+def _metrics(registry: CollectorRegistry) -> bytes:
+    return _response("200 OK", CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry))
+
+
+def _response(status: str, content_type: str, body: bytes) -> bytes:
     head = (
-        f"HTTP/1.1 200 OK\r\ncontent-type: {CONTENT_TYPE_PLAIN_0_0_4}\r\n"
+        f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

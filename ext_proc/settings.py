@@ -1,5 +1,6 @@
 """The arguments of `python -m ext_proc`: addresses and limits of one process."""
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ class Settings:
     """Path of the Unix socket Envoy connects to."""
     metrics: str
     """Path of the Unix socket that metrics are read from."""
+    node: str
+    """What tells this process from others of its controller: a pod's name, else the process id."""
     drain_s: float
     threads: int
 
@@ -34,6 +37,9 @@ def parse(arguments: Sequence[str]) -> Settings:
         "--metrics", required=True, metavar="PATH", help="Unix socket to serve metrics on"
     )
     parser.add_argument(
+        "--node", default=str(os.getpid()), metavar="NAME", help="its name: ext_proc/NAME over ADS"
+    )
+    parser.add_argument(
         "--drain",
         type=float,
         default=10,
@@ -48,6 +54,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         ads=given.ads,
         listen=given.listen,
         metrics=given.metrics,
+        node=given.node,
         drain_s=given.drain,
         threads=given.threads,
     )

@@ -6,6 +6,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("crds", "controller", "ext_proc", "dragoman")
 
@@ -69,8 +71,9 @@ def test_no_machine_and_no_registry_shows() -> None:
             assert not found, f"{path}: {what}: {found and found[0]}"
 
 
-def test_the_lock_has_a_hash_for_everything() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_has_a_hash_for_everything(name: str) -> None:
+    lock = (ROOT / name).read_text()
     pinned = re.findall(r"^[A-Za-z0-9_.-]+==", lock, re.MULTILINE)
     blocks = re.split(r"^(?=[A-Za-z0-9_.-]+==)", lock, flags=re.MULTILINE)[1:]
     assert len(pinned) == len(blocks) > 50

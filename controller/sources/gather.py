@@ -21,6 +21,8 @@ _FIELDS: Mapping[str, str] = {
     "AIRoute": "routes",
     "AIPolicy": "policies",
     "AIBackend": "backends",
+    "Service": "services",
+    "EndpointSlice": "endpoint_slices",
     "Secret": "secrets",
     "ConfigMap": "config_maps",
 }

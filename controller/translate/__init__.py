@@ -5,11 +5,12 @@ AIRoutes attach to them, their rules are resolved to targets, AIPolicies are put
 and virtual hosts bring these together. Knows nothing of Envoy and nothing of files.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from controller import ir, names
-from controller.resources import Resources
+from controller.resources import Object, Resources
+from controller.settings import Place
 from controller.translate import (
     backends,
     gateways,
@@ -27,10 +28,13 @@ from controller.translate.levels import Levels
 from controller.translate.policies import Accepted
 from controller.translate.rules import Served
 from controller.translate.virtual_hosts import Hosts
+from crds.gateway import GatewaySpec
 from crds.meta import Key
 from crds.plan import RoutePlan, RulePlan
 
 NOTHING_ACCEPTED = Accepted()
+HERE = Place()
+"""One Envoy on this machine serves all Gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,19 @@ class Translation:
     statuses: Mapping[Key, Status]
     accepted: Accepted
     """To be handed to the next translation once this one is live."""
+    gateways: Mapping[Key, Object[GatewaySpec]] = field(default_factory=dict)
+    """Those that are ours."""
+    classes: frozenset[str] = frozenset()
+    """The GatewayClasses that are ours."""
 
 
-def translate(resources: Resources, accepted: Accepted = NOTHING_ACCEPTED) -> Translation:
+def translate(
+    resources: Resources, accepted: Accepted = NOTHING_ACCEPTED, place: Place = HERE
+) -> Translation:
     """Translate everything that was read; `accepted` answers for AIPolicies that are broken."""
     permits = grants.gather(resources.reference_grants)
-    opened = gateways.find(resources, permits)
-    called = backends.find(resources)
+    opened = gateways.find(resources, permits, place)
+    called = backends.find(resources, place.refused)
     attached = routes.attach(resources, opened)
     in_force = policies.find(resources, accepted)
     levelled = levels.attach(in_force, resources, opened, attached.attached)
@@ -78,7 +88,13 @@ def translate(resources: Resources, accepted: Accepted = NOTHING_ACCEPTED) -> Tr
         faults,
     )
     config = _config(hosts, pairs, opened.certificates, live, levelled)
-    return Translation(config, statuses.write(resources, outcome), in_force.accepted)
+    return Translation(
+        config,
+        statuses.write(resources, outcome),
+        in_force.accepted,
+        opened.objects,
+        opened.classes,
+    )
 
 
 def _live(served: Sequence[Served], hosts: Hosts) -> tuple[Served, ...]:
@@ -121,8 +137,13 @@ def _config(
         secrets=tuple(sorted(secrets, key=lambda secret: secret.name)),
         virtual_host_plans=hosts.plans,
         route_plans=plans,
-        owners=dict(_owners(hosts, targets, secrets, live)),
+        uses={names.route(route): _uses(served) for route, served in sorted(live.items())},
     )
+
+
+def _uses(served: Sequence[Served]) -> tuple[str, ...]:
+    pairs = (pair for rule in served for pair in rule.backends)
+    return tuple(sorted({names.target(backend.key, model) for backend, model in pairs}))
 
 
 def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int) -> ir.Target:
@@ -132,6 +153,7 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
         provider=backend.provider,
         host=backend.host,
         port=backend.port,
+        endpoints=backend.endpoints,
         tls=backend.tls,
         credential=backend.credential,
         model=model,
@@ -159,23 +181,3 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
         translate=served.translate,
         guards=levelled.of(served.route, served.rule.name),
     )
-
-
-def _owners(
-    hosts: Hosts,
-    targets: Sequence[ir.Target],
-    secrets: Sequence[ir.Secret],
-    live: Mapping[Key, Sequence[Served]],
-) -> Iterator[tuple[str, Key]]:
-    """Which object each name that Envoy and ext_proc see comes from; a port is its first user's."""
-    for listener in reversed(hosts.listeners):
-        yield names.listener(listener.port), listener.gateway
-        if listener.protocol == "HTTP":
-            yield names.http_routes(listener.port), listener.gateway
-        else:
-            yield names.https_routes(listener.port, listener.hostname), listener.gateway
-        for host in listener.virtual_hosts:
-            yield f"vh/{host.name}", listener.gateway
-    yield from ((target.name, target.backend) for target in targets)
-    yield from ((secret.name, secret.owner) for secret in secrets)
-    yield from ((f"route/{names.route(route)}", route) for route in live)

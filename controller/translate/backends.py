@@ -4,16 +4,20 @@ What differs between providers stands in one table. An AIBackend whose key or au
 had is left out and says why. Who may refer to it is in `rules`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from controller import ir, names
 from controller.resources import Object, Resources
-from controller.translate import pem
+from controller.translate import pem, services
 from controller.translate.conditions import Fault, Reason
-from crds.aibackend import TLS, AIBackendSpec, Price
+from controller.translate.services import Endpoints, Services
+from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
 from crds.meta import Key
 from crds.plan import Format, PricePlan
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Backend:
     provider: str
     host: str
     port: int
+    endpoints: Endpoints | None
     tls: ir.UpstreamTLS | None
     credential: ir.Credential | None
     secrets: tuple[ir.Secret, ...]
@@ -68,15 +73,21 @@ class Backends:
     faults: tuple[Fault, ...]
 
 
-def find(resources: Resources) -> Backends:
-    """Complete every AIBackend that has all it needs."""
+def find(resources: Resources, refused: Sequence[str]) -> Backends:
+    """Complete every AIBackend that has all it needs; `refused`: networks none may lead to."""
+    networks = [ip_network(each) for each in refused]
+    known = services.find(resources)
     found: dict[Key, Backend] = {}
     faults: list[Fault] = []
     for key, backend in sorted(resources.backends.items()):
-        wrong = list(_wrong(backend, resources))
+        wrong = [
+            *_wrong(backend, resources),
+            *_wrong_service(backend, known),
+            *_refused(backend, networks),
+        ]
         faults += wrong
         if not wrong:
-            found[key] = _backend(key, backend.spec, resources)
+            found[key] = _backend(key, backend.spec, resources, known)
     unread = {broken.key for broken in resources.broken} - found.keys()
     return Backends(found, frozenset(unread | {fault.key for fault in faults}), tuple(faults))
 
@@ -90,6 +101,26 @@ def _wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fau
         if reason is not None:
             field = f"spec.tls.caCertificateRefs[{index}]"
             yield Fault(backend.key, "ResolvedRefs", reason, field, text)
+
+
+def _wrong_service(backend: Object[AIBackendSpec], known: Services) -> Iterator[Fault]:
+    ref = backend.spec.endpoint.service_ref if backend.spec.endpoint else None
+    if ref is not None and (problem := known.wrong(backend.key.namespace, ref)):
+        reason, part, text = problem
+        field = f"spec.endpoint.serviceRef.{part}"
+        yield Fault(backend.key, "ResolvedRefs", reason, field, text)
+
+
+def _refused(backend: Object[AIBackendSpec], networks: Sequence[Network]) -> Iterator[Fault]:
+    """What is wrong with an address; what names resolve to is judged by the proxies."""
+    host = backend.spec.endpoint.hostname if backend.spec.endpoint else None
+    if host is None or not is_ip_address(host):
+        return
+    address = ip_address(host)
+    inside = [str(each) for each in networks if each.version == address.version and address in each]
+    if inside:
+        text = f"{host} is in {inside[0]}, where no provider may be; see --allow-endpoints"
+        yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.endpoint.hostname", text)
 
 
 def _wrong_key(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Fault]:
@@ -133,12 +164,12 @@ def _wrong_authorities(backend: Key, name: str, resources: Resources) -> tuple[R
     return None, ""
 
 
-def _backend(key: Key, spec: AIBackendSpec, resources: Resources) -> Backend:
+def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Services) -> Backend:
     """The AIBackend with its provider's defaults; all it refers to is there."""
     provider = PROVIDERS[spec.provider]
-    host = spec.endpoint.hostname if spec.endpoint else provider.hostname
-    port = spec.endpoint.port if spec.endpoint else None
     secure = spec.tls.mode == "Verify"
+    host, port = _address(key, spec, provider)
+    ref = spec.endpoint.service_ref if spec.endpoint else None
     key_secret = _key_secret(key, spec, resources)
     authorities = _authorities(key, spec.tls, resources)
     credential = (
@@ -150,6 +181,7 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources) -> Backend:
         spec.provider,
         host,
         port or (443 if secure else 80),
+        known.endpoints(key.namespace, ref) if ref else None,
         tls,
         credential,
         tuple(secret for secret in (key_secret, authorities) if secret),
@@ -158,6 +190,16 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources) -> Backend:
         {model.name: _price(model.price) for model in spec.models if model.price},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
     )
+
+
+def _address(key: Key, spec: AIBackendSpec, provider: Provider) -> tuple[str, int | None]:
+    """Host and port as requests name them; a Service goes by its name in the cluster."""
+    endpoint = spec.endpoint
+    if endpoint is None:
+        return provider.hostname, None
+    if endpoint.service_ref is not None:
+        return f"{endpoint.service_ref.name}.{key.namespace}.svc", endpoint.service_ref.port
+    return endpoint.hostname or "", endpoint.port
 
 
 def _key_secret(key: Key, spec: AIBackendSpec, resources: Resources) -> ir.GenericSecret | None:

@@ -19,6 +19,7 @@ Reason = Literal[
     "ConfigMapNotFound",
     "Conflicted",
     "Duplicate",
+    "EndpointRefused",
     "HostnameConflict",
     "Invalid",
     "InvalidBackend",

@@ -11,17 +11,19 @@ from typing import Literal
 
 from controller import ir, names
 from controller.resources import Object, Resources
+from controller.settings import Place
 from controller.translate import grants as permissions
 from controller.translate import hostnames, pem
 from controller.translate.conditions import Fault, Reason
 from controller.translate.grants import Grants
 from crds.gateway import CertificateRef, GatewaySpec, ListenerSpec
-from crds.meta import GROUP, Key, ObjectMeta
+from crds.meta import CONTROLLER_NAME, GROUP, Key, ObjectMeta
 
-CLASS_NAME = "dragoman"
-"""The GatewayClass that needs no object of its own."""
-CONTROLLER_NAME = "dragoman.dev/controller"
 PROTOCOLS: Mapping[str, Literal["HTTP", "HTTPS"]] = {"HTTP": "HTTP", "HTTPS": "HTTPS"}
+
+
+Door = tuple[Key | None, int]
+"""A port: of the Gateway's own proxies, or (None) of the one Envoy that serves all Gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Listener:
     hostname: str
     """`*` where the listener names none."""
     certificates: tuple[str, ...]
+    door: Door
+    """The port it shares with others."""
 
     @property
     def place(self) -> tuple[Key, str]:
@@ -50,6 +54,8 @@ class Gateways:
     listeners: tuple[Listener, ...]
     certificates: tuple[ir.CertificateSecret, ...]
     faults: tuple[Fault, ...]
+    classes: frozenset[str]
+    """The names of the GatewayClasses that are ours."""
 
 
 def age(key: Key, meta: ObjectMeta) -> tuple[str, str, str]:
@@ -57,54 +63,58 @@ def age(key: Key, meta: ObjectMeta) -> tuple[str, str, str]:
     return meta.creation_timestamp, key.namespace, key.name
 
 
-def find(resources: Resources, grants: Grants) -> Gateways:
+def find(resources: Resources, grants: Grants, place: Place) -> Gateways:
     """Open every listener that can be served."""
-    ours = _ours(resources)
+    classes = _classes(resources, place)
+    ours = {
+        key: gateway
+        for key, gateway in sorted(resources.gateways.items())
+        if gateway.spec.gateway_class_name in classes
+    }
     faults: list[Fault] = []
     certificates: dict[str, ir.CertificateSecret] = {}
     listeners: list[Listener] = []
-    protocols: dict[int, Listener] = {}
-    hosts: dict[tuple[int, str], Listener] = {}
+    bound: dict[Door, int] = {}
+    protocols: dict[Door, Listener] = {}
+    hosts: dict[tuple[Door, str], Listener] = {}
     for gateway in sorted(ours.values(), key=lambda each: age(each.key, each.meta)):
         for index in range(len(gateway.spec.listeners)):
-            listener, secrets, wrong = _listener(gateway, index, resources, grants)
+            door = gateway.key if place.apart else None, gateway.spec.listeners[index].port
+            listener, secrets, wrong = _listener(gateway, index, door, resources, grants)
             faults += wrong
             if listener is None:
                 continue
-            rival = protocols.setdefault(listener.spec.port, listener)
+            if place.apart and bound.setdefault(_socket(door), door[1]) != door[1]:
+                faults.append(_same_socket(listener, bound[_socket(door)]))
+                continue
+            rival = protocols.setdefault(door, listener)
             if rival.protocol == listener.protocol:
-                rival = hosts.setdefault((listener.spec.port, listener.hostname), listener)
+                rival = hosts.setdefault((door, listener.hostname), listener)
             if rival is not listener:
                 faults.append(_conflict(rival, listener))
                 continue
             listeners.append(listener)
             certificates |= {secret.name: secret for secret in secrets} | certificates
     found = tuple(secret for _, secret in sorted(certificates.items()))
-    return Gateways(ours, tuple(listeners), found, tuple(faults))
+    return Gateways(ours, tuple(listeners), found, tuple(faults), classes)
 
 
-def owner(listeners: Mapping[tuple[int, str], Listener], port: int, host: str) -> Listener | None:
+def owner(listeners: Mapping[tuple[Door, str], Listener], door: Door, host: str) -> Listener | None:
     """The most specific listener of a port that covers the hostname."""
-    return next(filter(None, (listeners.get((port, each)) for each in hostnames.wider(host))), None)
+    return next(filter(None, (listeners.get((door, each)) for each in hostnames.wider(host))), None)
 
 
-def _ours(resources: Resources) -> dict[Key, Object[GatewaySpec]]:
-    """A GatewayClass says whose its Gateways are; the name `dragoman` alone is enough."""
+def _classes(resources: Resources, place: Place) -> frozenset[str]:
+    """A GatewayClass says whose its Gateways are; one name of ours alone is enough."""
     controllers = {
         key.name: each.spec.controller_name for key, each in resources.gateway_classes.items()
     }
-    classes = {name for name, controller in controllers.items() if controller == CONTROLLER_NAME}
-    if CLASS_NAME not in controllers:
-        classes.add(CLASS_NAME)
-    return {
-        key: gateway
-        for key, gateway in sorted(resources.gateways.items())
-        if gateway.spec.gateway_class_name in classes
-    }
+    named = {name for name, controller in controllers.items() if controller == CONTROLLER_NAME}
+    return frozenset(named | ({place.gateway_class} - controllers.keys()))
 
 
 def _listener(
-    gateway: Object[GatewaySpec], index: int, resources: Resources, grants: Grants
+    gateway: Object[GatewaySpec], index: int, door: Door, resources: Resources, grants: Grants
 ) -> tuple[Listener | None, list[ir.CertificateSecret], list[Fault]]:
     """The listener if it can be served, its certificates, and what is wrong with it."""
     spec = gateway.spec.listeners[index]
@@ -131,6 +141,7 @@ def _listener(
         PROTOCOLS[spec.protocol],
         spec.hostname or hostnames.ANY,
         tuple(dict.fromkeys(secret.name for secret in secrets)),
+        door,
     )
     return listener, secrets, faults
 
@@ -180,6 +191,20 @@ def _certificate(
         return None, "InvalidCertificate", f"{key}: {problem}"
     name = names.certificate(key)
     return ir.CertificateSecret(name, chain.reveal(), private_key, gateway), None, ""
+
+
+def _socket(door: Door) -> Door:
+    """Where a pod listens for a port."""
+    return door[0], names.container_port(door[1])
+
+
+def _same_socket(listener: Listener, port: int) -> Fault:
+    text = (
+        f"pods listen for port {listener.spec.port} where they already listen for {port}; "
+        "choose another port"
+    )
+    field = f"spec.listeners[{listener.index}].port"
+    return Fault(listener.gateway, "Accepted", "UnsupportedValue", field, text, listener.index)
 
 
 def _conflict(winner: Listener, loser: Listener) -> Fault:

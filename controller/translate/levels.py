@@ -5,7 +5,7 @@ body limit and the strictest word on unscanned content are in force. A policy th
 is told who won. Nothing here knows how levels follow each other in a request.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,7 +79,7 @@ def attach(
         place: _guards(found.get(place, ()), missing.get(place, ()))
         for place in sorted(found.keys() | missing.keys(), key=_order)
     }
-    faults += _overridden(found, _above(routes))
+    faults += _overridden(found, _above(routes, {place.target for place in found}))
     return Levels(guards, found, tuple(faults))
 
 
@@ -141,8 +141,10 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
     )
 
 
-def _above(routes: Iterable[Attached]) -> dict[Level, tuple[Level, ...]]:
-    """The levels over each AIRoute: those of the Gateways and listeners that serve it."""
+def _above(
+    routes: Iterable[Attached], targets: Collection[Key]
+) -> dict[Level, tuple[Level, ...]]:
+    """The levels over each targeted AIRoute: those of the Gateways and listeners that serve it."""
     return {
         Level(attached.route.key): tuple(
             dict.fromkeys(
@@ -152,6 +154,7 @@ def _above(routes: Iterable[Attached]) -> dict[Level, tuple[Level, ...]]:
             )
         )
         for attached in routes
+        if attached.route.key in targets
     }
 
 

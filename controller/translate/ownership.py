@@ -10,15 +10,23 @@ that can never be reached because another one is equal and comes first.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from controller.resources import Object
 from controller.translate.conditions import Fault
-from crds.airoute import AIRouteSpec, ModelMatch
+from crds.airoute import AIRouteSpec
 from crds.meta import Key
 from crds.plan import Candidate, MatchTier
 
 Headers = tuple[tuple[str, str], ...]
 Names = tuple[str, ...]
+
+
+class Model(NamedTuple):
+    """What a match says of the model: `Exact` or `Prefix`, and the text."""
+
+    type: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Claim:
     rule: str
     rule_index: int
     match_index: int | None
-    model: ModelMatch | None
+    model: Model | None
     headers: Headers
 
     @property
@@ -77,7 +85,8 @@ def _claims(route: Object[AIRouteSpec]) -> Iterator[Claim]:
             yield Claim(route.key, rule.name, index, None, None, ())
         for number, match in enumerate(rule.matches):
             headers = tuple(sorted((header.name, header.value) for header in match.headers))
-            yield Claim(route.key, rule.name, index, number, match.model, headers)
+            model = Model(match.model.type, match.model.value) if match.model else None
+            yield Claim(route.key, rule.name, index, number, model, headers)
 
 
 def _tier(claims: Sequence[Claim]) -> MatchTier:
@@ -175,7 +184,7 @@ class _Standing:
     exact: dict[str, _Group] = field(default_factory=dict)
     prefix: dict[str, _Group] = field(default_factory=dict)
     headers: _Group = field(default_factory=_Group)
-    known: dict[tuple[bool, ModelMatch | None, Headers], Claim] = field(default_factory=dict)
+    known: dict[tuple[bool, Model | None, Headers], Claim] = field(default_factory=dict)
 
     def add(self, claim: Claim) -> None:
         self.known[_identity(claim)] = claim
@@ -200,7 +209,8 @@ class _Standing:
         value = claim.model.value
         same = (self.exact if claim.model.type == "Exact" else self.prefix).get(value)
         shorter = len(value) + (claim.model.type == "Exact")
-        groups = [self.prefix.get(value[:length]) for length in range(1, shorter)]
+        lengths = range(1, shorter) if self.prefix else ()
+        groups = [self.prefix.get(value[:length]) for length in lengths]
         found = same and same.foreign(claim, fewer_than=len(claim.headers))
         found = found or next(
             (other for group in groups if group and (other := group.foreign(claim))), None
@@ -208,5 +218,5 @@ class _Standing:
         return found or self.headers.foreign(claim)
 
 
-def _identity(claim: Claim) -> tuple[bool, ModelMatch | None, Headers]:
+def _identity(claim: Claim) -> tuple[bool, Model | None, Headers]:
     return claim.match_index is None, claim.model, claim.headers

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controller.resources import Object, Resources
 from controller.translate import gateways, hostnames
 from controller.translate.conditions import Fault, Reason, Reference
-from controller.translate.gateways import Gateways, Listener
+from controller.translate.gateways import Door, Gateways, Listener
 from crds.airoute import AIRouteSpec, ParentRef
 from crds.meta import GROUP, Key
 
@@ -45,7 +45,7 @@ class _World:
 
     gateways: Gateways
     of_gateway: Mapping[Key, tuple[Listener, ...]]
-    of_port: Mapping[tuple[int, str], Listener]
+    of_door: Mapping[tuple[Door, str], Listener]
     labels: Mapping[str, Mapping[str, str]]
     others: frozenset[Key]
     """Gateways of another controller."""
@@ -61,9 +61,9 @@ def attach(resources: Resources, found: Gateways) -> Routes:
     of_gateway: dict[Key, tuple[Listener, ...]] = {}
     for listener in found.listeners:
         of_gateway[listener.gateway] = (*of_gateway.get(listener.gateway, ()), listener)
-    of_port = {(each.spec.port, each.hostname): each for each in found.listeners}
+    of_door = {(each.door, each.hostname): each for each in found.listeners}
     others = frozenset(resources.gateways.keys() - found.objects.keys())
-    world = _World(found, of_gateway, of_port, resources.namespace_labels, others)
+    world = _World(found, of_gateway, of_door, resources.namespace_labels, others)
     faults: list[Fault] = []
     attached = []
     by_age = sorted(resources.routes.values(), key=lambda each: gateways.age(each.key, each.meta))
@@ -152,7 +152,9 @@ def _allows(listener: Listener, route: Key, labels: Mapping[str, Mapping[str, st
         case "Selector":
             selector = allowed.namespaces.selector
             own = {**labels.get(route.namespace, {}), NAMESPACE_LABEL: route.namespace}
-            return selector is not None and selector.match_labels.items() <= own.items()
+            return selector is not None and selector.selects(own)
+        case "None":
+            return False
 
 
 def _hosts(spec: AIRouteSpec, listener: Listener, world: _World) -> Iterator[str]:
@@ -163,5 +165,5 @@ def _hosts(spec: AIRouteSpec, listener: Listener, world: _World) -> Iterator[str
         if host is None or host in seen:
             continue
         seen.add(host)
-        if gateways.owner(world.of_port, listener.spec.port, host) is listener:
+        if gateways.owner(world.of_door, listener.door, host) is listener:
             yield host

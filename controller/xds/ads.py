@@ -101,6 +101,23 @@ class Stream:
         self._subscriptions: dict[str, _Subscription] = {}
         self._sent_responses = 0
 
+    @property
+    def waits(self) -> bool:
+        """Something was sent that the client has not answered yet."""
+        return any(subscription.pending for subscription in self._subscriptions.values())
+
+    @property
+    def role(self) -> str:
+        """`envoy` or `ext_proc`; empty until the client has said who it is."""
+        if not self.node_id:
+            return ""
+        return "ext_proc" if self.node_id.startswith("ext_proc/") else "envoy"
+
+    @property
+    def place(self) -> str:
+        """Where the client runs: the pod of `envoy/POD` and `ext_proc/POD`."""
+        return self.node_id.partition("/")[2]
+
     def receive(self, request: Request) -> tuple[Outcome, ...]:
         """Take a request; what it says about an earlier response, if anything."""
         self.node_id = self.node_id or request.node_id

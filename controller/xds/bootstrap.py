@@ -1,7 +1,8 @@
 """Bootstrap: what Envoy is started with, and a whole Snapshot as one static file.
 
 The caller writes the JSON, and starts Envoy with `--disable-hot-restart`: two Envoys on one machine
-would otherwise fight over shared memory.
+would otherwise fight over shared memory. What is different in a pod of Kubernetes is in
+`pod_bootstrap`.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from controller.settings import BootstrapSettings
 from controller.xds import clusters, snapshot
 from controller.xds.snapshot import Snapshot
 
-_HTTP2 = {
+HTTP2 = {
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": f"{snapshot.PREFIX}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicitHttpConfig": {"http2ProtocolOptions": {"maxConcurrentStreams": 1000}},
@@ -23,26 +24,28 @@ _ADS_SERVICE = {
     "retryPolicy": {"retryBackOff": {"baseInterval": "0.1s", "maxInterval": "1s"}},
 }
 _ADS = {"ads": {}, "resourceApiVersion": "V3", "initialFetchTimeout": "0s"}
+DYNAMIC = {
+    "adsConfig": {
+        "apiType": "DELTA_GRPC",
+        "transportApiVersion": "V3",
+        "setNodeOnFirstMessageOnly": True,
+        "grpcServices": [{"envoyGrpc": _ADS_SERVICE}],
+    },
+    "cdsConfig": _ADS,
+    "ldsConfig": _ADS,
+}
+"""Everything comes over one delta ADS stream."""
 
 
 def bootstrap(settings: BootstrapSettings) -> dict[str, Any]:
     """Envoy's start configuration: fetch all over ADS, ask the guard on the other socket."""
     return {
         **_frame(settings),
-        "dynamicResources": {
-            "adsConfig": {
-                "apiType": "DELTA_GRPC",
-                "transportApiVersion": "V3",
-                "setNodeOnFirstMessageOnly": True,
-                "grpcServices": [{"envoyGrpc": _ADS_SERVICE}],
-            },
-            "cdsConfig": _ADS,
-            "ldsConfig": _ADS,
-        },
+        "dynamicResources": DYNAMIC,
         "staticResources": {
             "clusters": [
-                _pipe(names.ADS_CLUSTER, settings.ads_socket),
-                _pipe(names.EXT_PROC_CLUSTER, settings.ext_proc_socket),
+                pipe(names.ADS_CLUSTER, settings.ads_socket),
+                pipe(names.EXT_PROC_CLUSTER, settings.ext_proc_socket),
             ]
         },
     }
@@ -64,7 +67,7 @@ def static_bootstrap(held: Snapshot, settings: BootstrapSettings) -> dict[str, A
         "staticResources": {
             "listeners": [_inlined(each, tables) for each in listed[snapshot.LISTENER]],
             "clusters": [
-                _pipe(names.EXT_PROC_CLUSTER, settings.ext_proc_socket),
+                pipe(names.EXT_PROC_CLUSTER, settings.ext_proc_socket),
                 *(_inlined(each, tables) for each in listed[snapshot.CLUSTER]),
             ],
             "secrets": listed[snapshot.SECRET],
@@ -75,7 +78,14 @@ def static_bootstrap(held: Snapshot, settings: BootstrapSettings) -> dict[str, A
 def _frame(settings: BootstrapSettings) -> dict[str, Any]:
     return {
         "node": {"id": settings.node_id, "cluster": settings.node_cluster},
-        "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
+        **frame(settings.admin_socket, settings.max_downstream_connections),
+    }
+
+
+def frame(admin_socket: str, max_downstream_connections: int) -> dict[str, Any]:
+    """What every Envoy of ours has: administration on a Unix socket, limits, the names of stats."""
+    return {
+        "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
         "layeredRuntime": {
             "layers": [
                 {
@@ -91,7 +101,7 @@ def _frame(settings: BootstrapSettings) -> dict[str, Any]:
                     "typedConfig": {
                         "@type": f"{snapshot.PREFIX}envoy.extensions.resource_monitors"
                         ".downstream_connections.v3.DownstreamConnectionsConfig",
-                        "maxActiveDownstreamConnections": str(settings.max_downstream_connections),
+                        "maxActiveDownstreamConnections": str(max_downstream_connections),
                     },
                 }
             ]
@@ -100,23 +110,27 @@ def _frame(settings: BootstrapSettings) -> dict[str, Any]:
     }
 
 
-def _pipe(name: str, path: str) -> dict[str, Any]:
+_UNLIMITED = {
+    "maxConnections": clusters.UNLIMITED,
+    "maxPendingRequests": clusters.UNLIMITED,
+    "maxRequests": clusters.UNLIMITED,
+    "maxRetries": clusters.UNLIMITED,
+}
+BREAKERS = {"thresholds": [_UNLIMITED, {**_UNLIMITED, "priority": "HIGH"}]}
+"""None: our own parts are never refused each other."""
+
+
+def pipe(name: str, path: str) -> dict[str, Any]:
     """A cluster on a Unix socket: STATIC, because pipes vanish in other types."""
-    threshold = {
-        "maxConnections": clusters.UNLIMITED,
-        "maxPendingRequests": clusters.UNLIMITED,
-        "maxRequests": clusters.UNLIMITED,
-        "maxRetries": clusters.UNLIMITED,
-    }
     endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
     return {
         "name": name,
         "type": "STATIC",
         "connectTimeout": "1s",
         "perConnectionBufferLimitBytes": 16 * 1024 * 1024,
-        "circuitBreakers": {"thresholds": [threshold, {**threshold, "priority": "HIGH"}]},
+        "circuitBreakers": BREAKERS,
         "loadAssignment": {"clusterName": name, "endpoints": [{"lbEndpoints": [endpoint]}]},
-        "typedExtensionProtocolOptions": _HTTP2,
+        "typedExtensionProtocolOptions": HTTP2,
     }
 
 

@@ -6,7 +6,7 @@ in flight have had time to end. No I/O and no clock: times are arguments. The st
 `ads.Stream`; the sockets are in `server`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.xds.ads import Acceptance, Outcome, Request, Response, Stream
@@ -15,6 +15,9 @@ from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Reso
 
 ACK_TIMEOUT_S = 5.0
 """How long the next step waits for a client's ACK."""
+SILENT_S = 30.0
+"""A client that answers nothing for so long is not waited for any more."""
+ROLES = ("envoy", "ext_proc")
 _WHOLE = frozenset({CLUSTER, LISTENER, ROUTE, PLAN})
 """Types a client must hold whole; of secrets it holds what its clusters ask for."""
 
@@ -55,6 +58,10 @@ class Cache:
         self._since = 0.0
         self._drain_until: float | None = None
         self._live = ""
+        self._asked: dict[int, float] = {}
+        """Since when each stream owes an answer."""
+        self._ready: frozenset[str] | None = None
+        self._awaited: frozenset[str] = frozenset()
         self.refusals = Refusals()
 
     @property
@@ -62,12 +69,33 @@ class Cache:
         """Nothing of an earlier configuration is kept any more."""
         return not self._retained and not self._bridge
 
+    def expect(self, places: frozenset[str]) -> None:
+        """The pods that serve requests now: only they are waited for, also while they reconnect.
+
+        A configuration is live when the pods hold it that were ready when it was published; those
+        that come later start with it. Where this is never called, who is connected is waited for.
+        """
+        self._ready = places
+
+    def silent(self, now: float) -> tuple[str, ...]:
+        """Clients that have not answered for too long, or should be connected and are not."""
+        stuck = (
+            self._streams[number].node_id
+            for number, since in self._asked.items()
+            if now - since >= SILENT_S
+        )
+        away: Iterable[str] = ()
+        if self._published is not None and now - self._since >= SILENT_S:
+            away = (f"{role}/{place}" for role, place in self._absent())
+        return tuple(sorted({*stuck, *away}))
+
     def publish(self, target: Snapshot, bridge: Mapping[str, Resource], now: float) -> None:
         """Set what all clients should hold; `bridge`: routes that serve old and new plans alike."""
         if self._published is None or self._live == self._published.version:
             self._since = now
         if self._published is None or self._published.version != target.version:
             self._live = ""
+            self._awaited = self._ready or frozenset()
         first, self._published = self._published is None, target
         self.refusals.forget_all_but(target)
         self._keep_what_goes(target)
@@ -86,14 +114,15 @@ class Cache:
     def disconnect(self, number: int) -> None:
         """The stream is gone; a client that comes back says what it holds."""
         del self._streams[number], self._connected_at[number]
+        self._asked.pop(number, None)
 
     def receive(self, number: int, request: Request) -> tuple[Event, ...]:
         """Take a client's request."""
-        return tuple(
-            event
-            for outcome in self._streams[number].receive(request)
-            for event in self._judge(outcome)
-        )
+        stream = self._streams[number]
+        outcomes = stream.receive(request)
+        if not stream.waits:
+            self._asked.pop(number, None)
+        return tuple(event for outcome in outcomes for event in self._judge(outcome))
 
     def advance(self, now: float) -> tuple[list[tuple[int, Response]], tuple[Event, ...]]:
         """What to send to whom now, and what has come true."""
@@ -106,7 +135,9 @@ class Cache:
             for number in self._of("ext_proc")
             for each in self._streams[number].offer(PLAN, self._plans)
         ]
-        events = self._announce()
+        for number, _ in sent:
+            self._asked.setdefault(number, now)
+        events = self._announce(now)
         if self._finish(now):
             more, _ = self.advance(now)
             sent += more
@@ -122,15 +153,26 @@ class Cache:
 
     def connected(self) -> dict[str, int]:
         """How many clients of each role are connected."""
-        return {role: len(self._of(role)) for role in ("envoy", "ext_proc")}
+        return {role: len(self._of(role)) for role in ROLES}
 
     def _of(self, role: str) -> list[int]:
-        """Streams by role; one that has not said who it is has none yet."""
-        return [
-            number
-            for number, stream in self._streams.items()
-            if stream.node_id and stream.node_id.startswith("ext_proc/") == (role == "ext_proc")
-        ]
+        return [number for number, stream in self._streams.items() if stream.role == role]
+
+    def _answering(self, role: str, now: float, within_s: float) -> list[Stream]:
+        """The streams of a role that owe no answer for longer; all of them if none is prompt."""
+        numbers = self._of(role)
+        prompt = [n for n in numbers if now - self._asked.get(n, now) < within_s]
+        return [self._streams[number] for number in prompt or numbers]
+
+    def _required(self) -> frozenset[str] | None:
+        """The pods that must hold the target; None: whoever is connected."""
+        return None if self._ready is None else (self._awaited & self._ready) or self._ready
+
+    def _absent(self) -> list[tuple[str, str]]:
+        """Role and place of required clients that are not connected."""
+        here = {(stream.role, stream.place) for stream in self._streams.values()}
+        required = self._required() or frozenset()
+        return [(r, place) for place in sorted(required) for r in ROLES if (r, place) not in here]
 
     def _wanted(self, type_url: str) -> dict[str, Resource]:
         """What the target says, with refused versions replaced by accepted ones or left out."""
@@ -177,48 +219,52 @@ class Cache:
 
     def _advance_plans(self, now: float) -> None:
         """Plans follow the routes; one whose clusters an Envoy lacks waits at its old version."""
-        envoys = [self._streams[number] for number in self._of("envoy")]
+        prompt = self._answering("envoy", now, ACK_TIMEOUT_S)
         on_time = now - self._since < 3 * ACK_TIMEOUT_S
         if on_time and not all(
-            self._settled(stream, type_url) for stream in envoys for type_url in (LISTENER, ROUTE)
+            self._settled(stream, type_url) for stream in prompt for type_url in (LISTENER, ROUTE)
         ):
             return
-        lacking = {
-            name
-            for name in self._wanted(CLUSTER)
-            if any(name not in stream.held(CLUSTER) for stream in envoys)
-        }
+        held = [stream.held(CLUSTER) for stream in self._answering("envoy", now, SILENT_S)]
+        lacking = {name for name in self._wanted(CLUSTER) if any(name not in each for each in held)}
         wanted = self._wanted(PLAN)
         waiting = {name for name, each in wanted.items() if lacking.intersection(each.needs)}
         waiting |= {name for name, each in wanted.items() if waiting.intersection(each.needs)}
         old = {name: self._plans[name] for name in waiting if name in self._plans}
         self._plans = {**{n: r for n, r in wanted.items() if n not in waiting}, **old}
 
-    def _announce(self) -> tuple[Event, ...]:
+    def _announce(self, now: float) -> tuple[Event, ...]:
         version = self._published.version if self._published else ""
-        if version == self._live or not self._all_settled():
+        if version == self._live or not self._all_settled(now):
             return ()
         self._live = version
         return (Live(version),)
 
-    def _all_settled(self) -> bool:
-        """Every connected client holds the target, and there is at least one of each role."""
-        envoys, guards = self._of("envoy"), self._of("ext_proc")
-        if not envoys or not guards or self._plans != self._wanted(PLAN):
+    def _all_settled(self, now: float) -> bool:
+        """Every client that is waited for holds the target, and there is one of each role."""
+        if self._plans != self._wanted(PLAN):
             return False
-        return all(
-            self._settled(self._streams[number], type_url)
-            for numbers, types in ((envoys, (CLUSTER, SECRET, LISTENER, ROUTE)), (guards, (PLAN,)))
-            for number in numbers
-            for type_url in types
-        )
+        if self._absent() and now - self._since < SILENT_S:
+            return False
+        required = self._required()
+        for role, types in (("envoy", (CLUSTER, SECRET, LISTENER, ROUTE)), ("ext_proc", (PLAN,))):
+            waited = [
+                stream
+                for stream in self._answering(role, now, SILENT_S)
+                if required is None or stream.place in required
+            ]
+            if not waited or not all(
+                self._settled(s, type_url) for s in waited for type_url in types
+            ):
+                return False
+        return True
 
     def _finish(self, now: float) -> bool:
         """Start the drain once all ext_procs have the plans; at its end let go of what was kept."""
         if self.drained:
             return False
         if self._drain_until is None:
-            guards = [self._streams[number] for number in self._of("ext_proc")]
+            guards = self._answering("ext_proc", now, SILENT_S)
             if self._plans == self._wanted(PLAN) and all(self._settled(g, PLAN) for g in guards):
                 self._drain_until = now + self._drain_s
             return False

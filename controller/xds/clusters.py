@@ -5,6 +5,7 @@ once, because Envoy answers a cluster without endpoints itself and does not retr
 """
 
 import ipaddress
+from collections.abc import Iterable
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -25,6 +26,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     SocketAddress,
     TcpKeepalive,
     TransportSocket,
+    TypedExtensionConfig,
 )
 from envoy_data_plane.envoy.config.core.v3 import HttpProtocolOptions as CommonHttpProtocolOptions
 from envoy_data_plane.envoy.config.endpoint.v3 import (
@@ -36,6 +38,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 )
 from envoy_data_plane.envoy.extensions.clusters.common.dns.v3 import DnsLookupFamily
 from envoy_data_plane.envoy.extensions.clusters.dns.v3 import DnsCluster, DnsClusterRefreshRate
+from envoy_data_plane.envoy.extensions.network.dns_resolver.cares.v3 import CaresDnsResolverConfig
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
     CommonTlsContext,
@@ -73,12 +76,11 @@ def blackhole() -> Cluster:
 
 def build(target: ir.Target, settings: BuildSettings) -> Cluster:
     """The cluster of a target."""
-    literal = is_address(target.host)
+    literal = target.endpoints is not None or is_address(target.host)
     return Cluster(
         name=target.name,
         type=ClusterDiscoveryType.STATIC if literal else None,
         cluster_type=None if literal else _resolved(),
-        wait_for_warm_on_init=None if literal else False,
         connect_timeout=CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
@@ -88,7 +90,7 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
         ),
         transport_socket=_transport(target.tls, settings) if target.tls else None,
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target))},
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target, settings))},
     )
 
 
@@ -127,6 +129,7 @@ def _resolved() -> ClusterCustomClusterType:
         dns_refresh_rate=timedelta(seconds=5),
         dns_failure_refresh_rate=again,
         respect_dns_ttl=True,
+        typed_dns_resolver_config=_resolver(),
     )
     return ClusterCustomClusterType(name="envoy.clusters.dns", typed_config=Any.pack(dns))
 
@@ -135,18 +138,31 @@ def _endpoints(target: ir.Target) -> ClusterLoadAssignment:
     """The overprovisioning keeps all traffic at the provider while one endpoint of it is well."""
     return ClusterLoadAssignment(
         cluster_name=target.name,
-        endpoints=[
-            _locality(0, target.host, target.port),
-            _locality(1, *_REFUSING),
-        ],
+        endpoints=[_locality(0, _addresses(target)), _locality(1, (_REFUSING,))],
         policy=ClusterLoadAssignmentPolicy(overprovisioning_factor=100_000),
     )
 
 
-def _locality(priority: int, host: str, port: int) -> LocalityLbEndpoints:
-    address = Address(socket_address=SocketAddress(address=host, port_value=port))
+def _resolver() -> TypedExtensionConfig:
+    """A cluster is held only once its name was looked up, so a lookup may not take long.
+
+    Envoy withholds the ACK meanwhile, which is what tells us that the target can be called.
+    """
+    impatient = CaresDnsResolverConfig(query_timeout_seconds=1, query_tries=3)
+    return TypedExtensionConfig(
+        name="envoy.network.dns_resolver.cares", typed_config=Any.pack(impatient)
+    )
+
+
+def _addresses(target: ir.Target) -> tuple[tuple[str, int], ...]:
+    return ((target.host, target.port),) if target.endpoints is None else target.endpoints
+
+
+def _locality(priority: int, addresses: Iterable[tuple[str, int]]) -> LocalityLbEndpoints:
+    sockets = (SocketAddress(address=host, port_value=port) for host, port in addresses)
+    endpoints = (Endpoint(address=Address(socket_address=each)) for each in sockets)
     return LocalityLbEndpoints(
-        priority=priority, lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=address))]
+        priority=priority, lb_endpoints=[LbEndpoint(endpoint=each) for each in endpoints]
     )
 
 
@@ -171,8 +187,8 @@ def _ejection() -> OutlierDetection:
     )
 
 
-def _http(target: ir.Target) -> HttpProtocolOptions:
-    chain = filters.upstream(target)
+def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
+    chain = filters.upstream(target, settings.refused)
     common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
     if target.tls:

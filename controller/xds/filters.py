@@ -4,7 +4,7 @@ ARCHITECTURE.md lists both chains and their order; the tuples below read like it
 takes which route is in `routes`, the doors themselves are in `listeners` and `clusters`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from betterproto2 import Message
@@ -49,6 +49,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import SdsSecret
 from envoy_data_plane.envoy.type.matcher.v3 import (
     MetadataMatcher,
     MetadataMatcherPathSegment,
+    RegexMatcher,
     StringMatcher,
     ValueMatcher,
 )
@@ -56,6 +57,7 @@ from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
+from controller.xds import egress
 from crds import plan
 
 MESSAGE_TIMEOUT = timedelta(seconds=30)
@@ -94,9 +96,10 @@ def downstream() -> list[HttpFilter]:
     ]
 
 
-def upstream(target: ir.Target) -> list[HttpFilter]:
+def upstream(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
     """One target's chain: first nothing of the client or of an earlier attempt, then its own."""
     chain = [
+        *([_filter("dragoman.egress", egress.rules(refused))] if refused else []),
         _filter("dragoman.strip", _strip(target)),
         _filter(names.TRANSLATE_FILTER, _translate(target)),
         _filter("dragoman.release", _release(target)),
@@ -144,7 +147,15 @@ def _prefixes(prefixes: Iterable[str]) -> list[Mutation]:
 def _clean() -> HeaderMutation:
     """Removes internal response headers also where the guard was not there to do it."""
     internal = [*_prefixes(("x-envoy-",)), Mutation(remove=plan.TARGET_HEADER)]
-    return HeaderMutation(mutations=Mutations(response_mutations=internal))
+    every = StringMatcher(safe_regex=RegexMatcher(regex=".*"))  # the guard reads no trailers
+    trailers = [Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=every))]
+    return HeaderMutation(
+        mutations=Mutations(
+            response_mutations=internal,
+            request_trailers_mutations=trailers,
+            response_trailers_mutations=trailers,
+        )
+    )
 
 
 def _grpc(role: str, extra: tuple[HeaderValue, ...] = ()) -> GrpcService:
@@ -187,7 +198,7 @@ def _translate(target: ir.Target) -> ExternalProcessor:
 
 def _strip(target: ir.Target) -> HeaderMutation:
     answered_by = HeaderValueOption(
-        header=HeaderValue(key=plan.TARGET_HEADER, value=target.name),
+        header=HeaderValue(key=plan.TARGET_HEADER, value=target.name.replace("%", "%%")),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return HeaderMutation(

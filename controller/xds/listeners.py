@@ -51,10 +51,12 @@ RESPONSE_BUFFER_BYTES = 1024 * 1024
 def build(listeners: Sequence[ir.Listener], settings: BuildSettings) -> Listener:
     """The Envoy listener of all Gateway listeners of one port."""
     port, secure = listeners[0].port, listeners[0].protocol == "HTTPS"
-    address = SocketAddress(address=settings.address, port_value=port)
+    bound = names.container_port(port) if settings.in_pod else port
+    address = SocketAddress(address=settings.address, port_value=bound)
     return Listener(
         name=names.listener(port),
         address=Address(socket_address=address),
+        enable_reuse_port=False,  # else a port that another process serves would look free
         per_connection_buffer_limit_bytes=RESPONSE_BUFFER_BYTES,
         listener_filters=[_tls_inspector()] if secure else [],
         filter_chains=(

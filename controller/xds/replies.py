@@ -37,6 +37,8 @@ _ANTHROPIC = (
     " : (request.path.startsWith('/v1/messages') || 'anthropic-version' in request.headers))"
 )
 _UNRELEASED = "(has(response.code_details) && response.code_details == 'lua_response')"
+_REFUSED = "(has(response.code_details) && response.code_details.startsWith('rbac_access_denied'))"
+"""The provider's name leads to a network that no request may go to."""
 _UNCLEAN = "(has(response.code_details) && response.code_details == 'path_normalization_failed')"
 """Refused before the client's own request id is dropped."""
 
@@ -70,8 +72,8 @@ REFUSALS = (
         "The provider did not answer in time.",
     ),
     Refusal(
-        f"{_JUDGED} && response.code >= 500", 502, "provider_unavailable", "server_error",
-        "api_error", "The provider could not be reached.",
+        f"{_JUDGED} && (response.code >= 500 || {_REFUSED})", 502, "provider_unavailable",
+        "server_error", "api_error", "The provider could not be reached.",
     ),
     Refusal(
         _status(404), 404, "not_found", "invalid_request_error", "not_found_error",

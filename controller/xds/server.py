@@ -1,4 +1,4 @@
-"""The ADS server: delta streams over a Unix socket, a loop around `cache` and nothing more.
+"""The ADS server: delta streams over a Unix socket or mutual TLS, loops around `cache`.
 
 Envoy and ext_proc speak the same protocol to it; the type URL says what they are after.
 """
@@ -18,7 +18,7 @@ from controller.xds.cache import Cache, Event
 from controller.xds.snapshot import Resource, Snapshot
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-_KEEPALIVE = (
+_OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -27,11 +27,20 @@ _KEEPALIVE = (
 )
 Sent = Callable[[Response], None]
 Happened = Callable[[Event], None]
-_Stream = grpc.aio.ServicerContext[wire.DeltaDiscoveryRequest, wire.DeltaDiscoveryResponse]
+_Requests = AsyncIterator[wire.DeltaDiscoveryRequest]
+_Responses = AsyncIterator[wire.DeltaDiscoveryResponse]
+_Context = grpc.aio.ServicerContext[wire.DeltaDiscoveryRequest, wire.DeltaDiscoveryResponse]
 
 
-class AdsServer:
-    """Serves one Cache; `sent` and `happened` hear of every push and of every event."""
+class ForeignNodeError(Exception):
+    """A client says it belongs elsewhere than its certificate does."""
+
+
+class Feed:
+    """The streams of one Cache; `sent` and `happened` hear of every push and of every event.
+
+    A client may leave out its `node.cluster`; where `cluster` is given, it may not state another.
+    """
 
     def __init__(
         self,
@@ -39,43 +48,38 @@ class AdsServer:
         happened: Happened,
         sent: Sent,
         clock: Callable[[], float] = time.monotonic,
+        cluster: str = "",
     ) -> None:
+        self._cluster = cluster
         self._cache = cache
         self._happened = happened
         self._sent = sent
         self._clock = clock
         self._queues: dict[int, asyncio.Queue[Response]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._server = grpc.aio.server(options=_KEEPALIVE)
-
-    async def start(self, socket: Path) -> None:
-        """Listen on the socket."""
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._serve,
-            request_deserializer=wire.DeltaDiscoveryRequest.FromString,
-            response_serializer=wire.DeltaDiscoveryResponse.SerializeToString,
-        )
-        methods = {"DeltaAggregatedResources": handler}
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_SERVICE, methods),)
-        )
-        self._server.add_insecure_port(f"unix:{socket}")
-        await self._server.start()
-
-    async def stop(self) -> None:
-        """End all streams; clients keep what they hold."""
-        if self._timer:
-            self._timer.cancel()
-        await self._server.stop(grace=None)
 
     def publish(self, target: Snapshot, bridge: Mapping[str, Resource]) -> None:
         """Set what all clients should hold, and send what can be sent."""
         self._cache.publish(target, bridge, self._clock())
         self._advance()
 
-    async def _serve(
-        self, requests: AsyncIterator[wire.DeltaDiscoveryRequest], _context: _Stream
-    ) -> AsyncIterator[wire.DeltaDiscoveryResponse]:
+    def expect(self, places: frozenset[str]) -> None:
+        """Say which pods serve requests now."""
+        self._cache.expect(places)
+        self._advance()
+
+    def silent(self) -> tuple[str, ...]:
+        """The clients that are not waited for any more."""
+        return self._cache.silent(self._clock())
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = None
+
+    async def follow(self, requests: _Requests) -> _Responses:
+        """Answer one client until it ends."""
         number = self._cache.connect(self._clock())
         queue = self._queues[number] = asyncio.Queue()
         reader = asyncio.create_task(self._read(number, requests))
@@ -93,8 +97,10 @@ class AdsServer:
             self._cache.disconnect(number)
             self._advance()
 
-    async def _read(self, number: int, requests: AsyncIterator[wire.DeltaDiscoveryRequest]) -> None:
+    async def _read(self, number: int, requests: _Requests) -> None:
         async for message in requests:
+            if self._cluster and message.node.cluster not in ("", self._cluster):
+                raise ForeignNodeError
             for event in self._cache.receive(number, _decode(message)):
                 self._happened(event)
             self._advance()
@@ -114,6 +120,55 @@ class AdsServer:
         if deadline is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, deadline - now), self._advance)
+
+
+class AdsServer:
+    """Leads every client to its Feed, by who its certificate says it is; `` on a Unix socket."""
+
+    def __init__(self, feed_of: Callable[[str], Feed | None]) -> None:
+        self._feed_of = feed_of
+        self._server = grpc.aio.server(options=_OPTIONS)
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            request_deserializer=wire.DeltaDiscoveryRequest.FromString,
+            response_serializer=wire.DeltaDiscoveryResponse.SerializeToString,
+        )
+        methods = {"DeltaAggregatedResources": handler}
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_SERVICE, methods),)
+        )
+
+    async def start(self, socket: Path) -> None:
+        """Listen on a Unix socket, whose directory says who may come."""
+        self._server.add_insecure_port(f"unix:{socket}")
+        await self._server.start()
+
+    async def start_tls(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        """Listen on an address with TLS, which must ask for client certificates; the port."""
+        port = self._server.add_secure_port(address, credentials)
+        await self._server.start()
+        return port
+
+    async def stop(self) -> None:
+        """End all streams; clients keep what they hold."""
+        await self._server.stop(grace=None)
+
+    async def _serve(self, requests: _Requests, context: _Context) -> _Responses:
+        feed = self._feed_of(_identity(context))
+        if feed is None:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "nothing is for this client")
+        try:
+            async for response in feed.follow(requests):
+                yield response
+        except ForeignNodeError:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "certificate and node differ")
+
+
+def _identity(context: _Context) -> str:
+    """The URI in the client's certificate; empty without one."""
+    names = context.auth_context().get("x509_subject_alternative_name", ())
+    uris = [name.decode() for name in names if name.startswith(b"spiffe://")]
+    return uris[0] if len(uris) == 1 else ""
 
 
 async def _next(queue: asyncio.Queue[Response], reader: asyncio.Task[None]) -> Response | None:

@@ -181,7 +181,7 @@ def policy(refs: str) -> str:
         ("[{group: wrong, kind: Gateway, name: g}]", [("Gateway", "g", None)]),
         ("[{kind: AIRoute, name: r, sectoinName: x}]", [("AIRoute", "r", None)]),
         ("[{kind: AIRoute, name: r, sectionName: X!}]", [("AIRoute", "r", None)]),
-        ("[{kind: AIRoute, name: r}, {kind: AIRoute}, 3]", [("AIRoute", "r", None)]),
+        ("[{kind: AIRoute, name: r}, {kind: AIRoute}, 3]", None),
         ("[{kind: Service, name: r}]", None),
         ("{kind: AIRoute, name: r}", None),
     ],

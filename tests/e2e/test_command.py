@@ -46,12 +46,34 @@ def refused(directory: Path, *arguments: str) -> str:
 
 
 def test_a_listener_port_in_use(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        configured(tmp_path, port)
-        assert str(port) in refused(tmp_path)
+    """Also one of a server that would share it, such as another Envoy."""
+    for shared in (0, 1):
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            configured(tmp_path, port)
+            assert f"port {port} is in use" in refused(tmp_path)
+
+
+def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
+    port = harness.free_port()
+    configured(tmp_path, port)
+    assert f"cannot listen on 192.0.2.1:{port}" in refused(tmp_path, "--address", "192.0.2.1")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dragoman", "run", str(tmp_path), f"--metrics-port={port}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].endswith("a port is a number from 1 to 65535")
 
 
 def test_a_metrics_port_in_use(tmp_path: Path) -> None:

@@ -158,6 +158,48 @@ def test_a_broken_policy_keeps_its_last_version_and_without_one_its_targets_answ
     assert b"forbidden" not in provider.bodies()
 
 
+def test_a_controller_killed_while_files_are_broken_loses_nothing(
+    tmp_path: Path, provider: harness.Provider
+) -> None:
+    """What is broken on disk goes on in its last good version, also under the next controller."""
+    port = harness.free_port()
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    good = harness.policy("baseline", WORDS.format(word="forbidden"))
+    harness.write(
+        tmp_path,
+        gateway=harness.gateway(port),
+        one=harness.backend("one", provider.port),
+        route=harness.route("assistant", rule("default", "one")),
+        policy=good,
+    )
+    with harness.running(tmp_path) as run:
+        assert chat(url, "forbidden").status_code == 403
+        harness.write(
+            tmp_path,
+            policy=good.replace("type: Keywords", "type: Keyword"),
+            route="this: is: not: yaml: [",
+            one=harness.backend("one", provider.port).replace("OpenAI", "OpenIA"),
+        )
+        for name in ("baseline", "route.yaml", "AIBackend default/one"):
+            harness.eventually(lambda name=name: any(name in line for line in run.stderr))
+        for _ in range(2):
+            run.stderr.clear()
+            old = run.kill("controller")
+            harness.eventually(lambda old=old: run.children().get("controller") not in (None, old))
+            for name in ("baseline", "route.yaml", "AIBackend default/one"):
+                harness.eventually(lambda name=name: any(name in line for line in run.stderr))
+            assert chat(url, "forbidden").status_code == 403
+            assert chat(url, "hello").status_code == 200
+        harness.write(
+            tmp_path,
+            policy=good.replace("forbidden", "other"),
+            route=harness.route("assistant", rule("default", "one")),
+            one=harness.backend("one", provider.port),
+        )
+        harness.eventually(lambda: chat(url, "forbidden").status_code == 200)
+        assert chat(url, "other").status_code == 403
+
+
 def test_a_rotated_key_is_used_without_a_failed_request(
     tmp_path: Path, provider: harness.Provider
 ) -> None:

@@ -22,6 +22,7 @@ def start(source, sockets, environ=None):
                 sys.executable,
                 "-m",
                 "controller",
+                "files",
                 "--source",
                 source,
                 "--socket-dir",

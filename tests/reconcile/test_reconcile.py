@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from controller.kept import Kept
 from controller.metrics import Metrics
 from controller.reconcile import FatalError, Reconciler
 from controller.report import Report
@@ -55,7 +56,11 @@ class Loop:
         self.cache = Cache(drain_s=10)
         self.metrics = Metrics()
         self.reconciler = Reconciler(
-            BuildSettings(), self.cache, self.metrics, Report(self.events, self.people)
+            BuildSettings(),
+            self.cache,
+            self.metrics,
+            Report(self.events, self.people),
+            Kept(directory),
         )
 
     def write(self, **texts):

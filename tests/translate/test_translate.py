@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller import names
+from controller.owners import owners
 from controller.resources import Broken, Object, Problem, Resources
 from controller.translate import translate
 from controller.translate.conditions import problems
@@ -122,7 +123,7 @@ def test_an_edit_of_one_route_changes_one_plan() -> None:
 
 def test_every_name_has_an_owner() -> None:
     config = translate(world(routed("one", {}))).config
-    assert set(config.owners) == {
+    assert set(owners(config)) == {
         names.listener(80),
         names.http_routes(80),
         "vh/infra/ai/http/*",

@@ -26,6 +26,7 @@ def target(name, port, *, host="127.0.0.1", key=True, tls=None, body=1024 * 1024
         provider="OpenAICompatible",
         host=host,
         port=port,
+        endpoints=None,
         tls=tls,
         credential=ir.Credential(f"key/default/{name}", "authorization", "Bearer ")
         if key
@@ -92,7 +93,6 @@ def route_plan(name="r", *targets, traffic_class=CALL):
 
 
 def config(listeners, targets, secrets=None, routes=None):
-    owners = {each.name: each.backend for each in targets}
     secrets = (
         tuple(key(t.backend.name) for t in targets if t.credential) if secrets is None else secrets
     )
@@ -112,7 +112,7 @@ def config(listeners, targets, secrets=None, routes=None):
             for h in each.virtual_hosts
         ),
         route_plans=tuple(routes),
-        owners={**owners, **{each.name: each.owner for each in secrets}},
+        uses={each.name: tuple(t.name for t in targets) for each in routes},
     )
 
 

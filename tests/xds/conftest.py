@@ -16,7 +16,7 @@ from controller.xds import overlap
 from controller.xds.bootstrap import bootstrap
 from controller.xds.build import Builder
 from controller.xds.cache import Cache, Live
-from controller.xds.server import AdsServer
+from controller.xds.server import AdsServer, Feed
 from tests.xds import configs, standin
 
 PATIENCE_S = 40
@@ -44,7 +44,8 @@ class World:
     def __post_init__(self):
         self.settings = BuildSettings(access_log=str(self.directory / "access.log"))
         self.builder = Builder(self.settings)
-        self.server = AdsServer(self.cache, self.events.append, self.sent.append)
+        self.feed = Feed(self.cache, self.events.append, self.sent.append)
+        self.server = AdsServer(lambda _: self.feed)
         self.served = configs.config([], [])
         self.session = None
         self.envoy = None
@@ -81,7 +82,7 @@ class World:
         both = overlap.union(self.served, config)
         self.served = config
         known = len(self.events)
-        self.server.publish(target, self.builder.bridge(both, config))
+        self.feed.publish(target, self.builder.bridge(both, config))
         if live:
             await self.until(lambda: Live(target.version) in self.events[known:])
 

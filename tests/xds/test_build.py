@@ -106,6 +106,13 @@ def test_every_reference_leads_somewhere(config):
         assert "*" in domains
 
 
+def test_a_percent_sign_in_a_model_is_no_command_to_envoy():
+    named = replace(configs.target("one", 443), name="default/one/100%REQ(cookie)%", model="m")
+    shown = snapshot.render(build(configs.config([configs.listener(8080)], [named]), SETTINGS))
+    said = [each["value"] for each in found(shown["clusters"], "header") if isinstance(each, dict)]
+    assert "default/one/100%%REQ(cookie)%%" in said
+
+
 @settings(max_examples=8, deadline=None)
 @given(any_config(), any_config())
 def test_a_builder_that_built_before_builds_the_same(first, second):

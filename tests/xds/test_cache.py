@@ -3,7 +3,7 @@
 import pytest
 
 from controller.xds.ads import Request
-from controller.xds.cache import ACK_TIMEOUT_S, Cache, Live, Refused
+from controller.xds.cache import ACK_TIMEOUT_S, SILENT_S, Cache, Live, Refused
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Resource, Snapshot
 
 DRAIN_S = 10.0
@@ -267,3 +267,97 @@ def test_a_second_envoy_does_not_hold_back_what_serves(script):
     assert script.cache.connected() == {"envoy": 2, "ext_proc": 1}
     script.cache.disconnect(script.envoy)
     assert script.cache.connected() == {"envoy": 1, "ext_proc": 1}
+
+
+class Pods(Script):
+    """As in Kubernetes: two pods with an Envoy and an ext_proc each."""
+
+    def __init__(self, *places):
+        super().__init__()
+        self.numbers = {}
+        for place in places:
+            self.join(place)
+
+    def join(self, place):
+        for type_url in (CLUSTER, PLAN):
+            role = "ext_proc" if type_url == PLAN else "envoy"
+            number = self.numbers[role, place] = self.cache.connect(self.now)
+            self.receive(number, Request(type_url, f"{role}/{place}", ("*",)))
+            if role == "envoy":
+                self.receive(number, Request(LISTENER, ""))
+
+    def ack_but(self, *silent):
+        """Answer everything but what went to one client."""
+        kept = [each for each in self.unanswered if each[0] in silent]
+        self.unanswered = [each for each in self.unanswered if each[0] not in silent]
+        self.ack()
+        self.unanswered = kept
+
+    def settle_but(self, *silent):
+        self.ack_but(*silent)
+        while self.step():
+            self.ack_but(*silent)
+
+
+def test_no_pod_that_serves_means_not_live():
+    pods = Pods("a")
+    pods.cache.expect(frozenset())
+    pods.publish(snap())
+    pods.settle_but()
+    assert pods.events == []
+    pods.cache.expect(frozenset({"a"}))
+    pods.step()
+    assert pods.events == [Live(snap().version)]
+
+
+def test_only_pods_that_were_ready_at_the_publish_are_waited_for():
+    pods = Pods("a")
+    pods.cache.expect(frozenset({"a"}))
+    pods.publish(snap())
+    pods.join("b")
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.settle_but(pods.numbers["envoy", "b"], pods.numbers["ext_proc", "b"])
+    assert pods.events == [Live(snap().version)]
+
+
+def test_a_ready_pod_that_is_not_connected_is_waited_for_but_not_for_ever():
+    pods = Pods("a")
+    pods.cache.expect(frozenset({"a", "away"}))
+    pods.publish(snap())
+    pods.settle_but()
+    assert pods.events == []
+    assert pods.cache.silent(pods.now) == ()
+    pods.step(SILENT_S)
+    assert pods.events == [Live(snap().version)]
+    assert pods.cache.silent(pods.now) == ("envoy/away", "ext_proc/away")
+    pods.cache.expect(frozenset({"a"}))
+    assert pods.cache.silent(pods.now) == ()
+
+
+def test_a_silent_envoy_does_not_hold_up_other_pods_and_is_named():
+    pods = Pods("a", "b")
+    stuck = pods.numbers["envoy", "b"]
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.publish(snap())
+    pods.settle_but()
+    pods.publish(snap(listeners="l2", plans="p2"))
+    pods.settle_but(stuck)
+    assert len(pods.events) == 1
+    pods.step(ACK_TIMEOUT_S)
+    pods.settle_but(stuck)
+    assert [r.version for r in pods.cache._plans.values()] == ["2"]
+    pods.step(SILENT_S)
+    assert len(pods.events) == 2
+    assert pods.cache.silent(pods.now) == ("envoy/b",)
+
+
+def test_scaling_does_not_revoke_what_is_live():
+    pods = Pods("a", "b")
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.publish(snap())
+    pods.settle_but()
+    pods.cache.expect(frozenset({"a"}))
+    pods.join("c")
+    pods.cache.expect(frozenset({"a", "c"}))
+    pods.settle_but(pods.numbers["envoy", "c"])
+    assert pods.events == [Live(snap().version)]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import subprocess
+from dataclasses import replace
 
 import envoy
 import httpx2
@@ -12,9 +13,9 @@ import pytest
 from controller import ir, names
 from controller.settings import BootstrapSettings, BuildSettings
 from controller.xds.bootstrap import static_bootstrap
-from controller.xds.build import build
+from controller.xds.build import Builder, build
 from controller.xds.cache import Cache, Live, Refused
-from controller.xds.server import AdsServer
+from controller.xds.server import AdsServer, Feed
 from controller.xds.snapshot import PLAN
 from crds.gateway import SecretValue
 from tests.xds import configs, standin
@@ -347,8 +348,9 @@ async def test_a_restarted_controller_sends_nothing_and_traffic_goes_on(world):
     await world.server.stop()
     assert (await world.post())[0] == 200
     cache, sent, events = Cache(drain_s=0.5), [], []
-    again = AdsServer(cache, events.append, sent.append)
-    again.publish(world.builder.build(world.served), {})
+    feed = Feed(cache, events.append, sent.append)
+    again = AdsServer(lambda _: feed)
+    feed.publish(world.builder.build(world.served), {})
     await again.start(world.directory / "ads.sock")
     await world.until(lambda: cache.connected()["envoy"])
     follower = asyncio.create_task(standin.PlanClient(world.directory / "ads.sock").follow())
@@ -458,3 +460,33 @@ def test_a_whole_snapshot_is_valid_as_a_file(tmp_path):
     )
     assert checked.returncode == 0, checked.stderr
     assert "eprecated" not in checked.stderr
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_a_name_that_leads_where_no_provider_may_be_gets_no_request(world, host):
+    refused = replace(world.settings, refused=("127.0.0.0/8", "::/127"))
+    world.builder = Builder(refused)
+    targets = [configs.target("one", world.one.port, host=host), *world.targets()[2:]]
+    await world.serve(
+        configs.config([configs.listener(world.port, configs.host(classes=(CALL,)))], targets)
+    )
+    status, _, answer = await world.post()
+    assert (status, answer["error"]["code"]) == (502, "provider_unavailable")
+    assert world.one.seen == []
+    world.builder = Builder(replace(world.settings, refused=("169.254.0.0/16",)))
+    await world.serve(
+        configs.config([configs.listener(world.port, configs.host(classes=(CALL,)))], targets)
+    )
+    status, _, _ = await world.post(x_test_order="refusing,one")
+    assert status == 200
+
+
+async def test_a_service_is_called_at_its_endpoints_and_left_when_it_has_none(world):
+    host = configs.host(classes=(CALL,))
+    at = (("127.0.0.1", world.one.port),)
+    for endpoints, path in ((at, "/one/chat"), ((), "/two/chat"), (at, "/one/chat")):
+        service = replace(configs.target("one", 80, host="one.default.svc"), endpoints=endpoints)
+        targets = [service, configs.target("two", world.two.port)]
+        await world.serve(configs.config([configs.listener(world.port, host)], targets))
+        status, _, answer = await world.post(x_test_order="one,two")
+        assert (status, answer["path"]) == (200, path)

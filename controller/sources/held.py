@@ -1,0 +1,67 @@
+"""Held: the API for those who may write only while the Lease is ours, and what they last saw."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from controller.sources.api import Api, ApiError, Json
+from controller.sources.login import Login
+from controller.sources.store import Meta
+from crds.meta import Key
+
+
+class HeldApi(Api):
+    """Reads always; a write without the Lease fails as if the API server were away."""
+
+    def __init__(self, login: Login, held: Callable[[], bool]) -> None:
+        super().__init__(login)
+        self._held = held
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        params: Mapping[str, str] | None = None,
+        **more: str,
+    ) -> Json:
+        if method != "GET" and not self._held():
+            raise ApiError(0, "the Lease is not ours")
+        return await super()._ask(method, path, body, params, **more)
+
+
+class LastSeen(Mapping[str, Any]):
+    """An object as writers of statuses look at it: generation and status, unpacked when asked."""
+
+    def __init__(self, meta: Meta) -> None:
+        self.meta = meta
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "metadata":
+            return {"generation": self.meta.generation, "uid": self.meta.uid}
+        if name == "status":
+            return self.meta.status
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("metadata", "status"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Views:
+    """One view of each object until it is seen anew, so that views can be told apart."""
+
+    def __init__(self, meta: Callable[[Key], Meta | None]) -> None:
+        self._meta = meta
+        self._views: dict[Key, LastSeen] = {}
+
+    def read(self, key: Key) -> LastSeen | None:
+        """The object as it was last seen, if it is there."""
+        meta, known = self._meta(key), self._views.get(key)
+        if meta is None:
+            self._views.pop(key, None)
+            return None
+        if known is None or known.meta is not meta:
+            known = self._views[key] = LastSeen(meta)
+        return known
