@@ -8,6 +8,9 @@ import httpx2
 import pytest
 import yaml
 
+from controller.sources import files
+from controller.translate import translate
+from controller.translate.conditions import problems
 from tests.e2e import harness
 from tests.e2e.test_tls import Authority, indented
 
@@ -135,11 +138,25 @@ def test_06_private_ca(applied, tmp_path: Path) -> None:
     assert run.record(response.headers["x-request-id"])["cost"] != "unpriced"
 
 
-def documents(*files: str) -> tuple[int, int]:
+def test_07_kubernetes() -> None:
+    """It runs in tests/kubernetes; here: nothing in it is wrong, and image and namespace have one place."""
+    reading = files.read(EXAMPLES / "07-kubernetes", {})
+    assert not reading.unreadable
+    assert not reading.problems
+    assert not list(problems(translate(reading.resources).statuses))
+    kustomization = EXAMPLES / "07-kubernetes" / "kustomization.yaml"
+    listed = {kustomization.name, *yaml.safe_load(kustomization.read_text())["resources"]}
+    assert listed == {path.name for path in kustomization.parent.glob("*.yaml")}
+    for path in kustomization.parent.glob("*.yaml"):
+        if path != kustomization:
+            assert not re.search(r"namespace:|image: \S+:", path.read_text()), path
+
+
+def documents(*named: str) -> tuple[int, int]:
     """How many documents of our kinds these files hold, and how many lines they take."""
     found = [
         text
-        for file in files
+        for file in named
         for text in re.split(r"^---$", (EXAMPLES / file).read_text(), flags=re.MULTILINE)
         if yaml.safe_load(text)["apiVersion"] == OURS
     ]
