@@ -1,0 +1,131 @@
+"""`make demo-kubernetes`: the quickstart on a real Kubernetes; `make demo-kubernetes-down` ends it.
+
+In a cluster of its own, or in that of KUBECONFIG. The last line is `ready URL KUBECONFIG=PATH`.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.kubernetes import images
+from tests.kubernetes.cluster import Client, Cluster, ClusterError, Given, programs
+from tests.kubernetes.cluster.parts import Parts
+
+ROOT = images.ROOT
+EXAMPLE, NAMESPACE, SYSTEM = ROOT / "examples/07-kubernetes", "quickstart", "dragoman-system"
+SMALL = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+VALUES = {
+    "resources": SMALL,
+    "dataPlane": {
+        "autoscaling": {"enabled": False},  # there is no metrics API
+        "drainSeconds": 5,
+        "envoy": {"resources": SMALL},
+        "guard": {"resources": SMALL},
+        "service": {"type": "ClusterIP"},
+    },
+}
+
+
+def main() -> int:
+    """Start or end it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kubernetes.demo", description=__doc__)
+    parser.add_argument("action", choices=["up", "down"])
+    parser.add_argument("--dir", type=Path, default=programs.cache_root() / "demo")
+    options = parser.parse_args()
+    try:
+        _up(options.dir) if options.action == "up" else _down(options.dir)
+    except ClusterError as error:
+        sys.stderr.write(f"demo: {error}\n")
+        return 1
+    return 0
+
+
+def _client(folder: Path) -> Client:
+    """The cluster of an earlier `up`, that of KUBECONFIG, or our own."""
+    noted = folder / "kubeconfig.txt"
+    if noted.exists():
+        return Given(Path(noted.read_text()))
+    if path := os.environ.get("KUBECONFIG"):
+        return Given(Path(path).resolve())
+    return Cluster(folder, node=True)
+
+
+def _up(folder: Path) -> None:
+    client = _client(folder)
+    if isinstance(client, Cluster):
+        _say("starting a cluster")
+        client.up()
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kubeconfig.txt").write_text(str(client.kubeconfig))
+    if not client.answers("get", "crd", "gateways.gateway.networking.k8s.io"):
+        client.apply_crds(programs.gateway_api())
+    _say("making and loading the images")
+    client.load(images.images())
+    _say("installing the charts")
+    install(client, VALUES)
+    _say("applying examples/07-kubernetes")
+    client.kubectl("apply", "--server-side", "--kustomize", EXAMPLE)
+    in_it = ("--namespace", NAMESPACE, "wait", "--timeout=5m")
+    client.kubectl(*in_it, "gateway/ai", "--for=condition=Programmed")
+    client.kubectl(*in_it, "air/assistant", "aip/baseline", "aib/mock", "--for=condition=Ready")
+    print(f"ready {_url(client, folder)} KUBECONFIG={client.kubeconfig}")
+
+
+def install(client: Client, values: dict[str, Any]) -> None:
+    """Both charts, as they are in the tree."""
+    helm = ("upgrade", "--install", "--namespace", SYSTEM, "--create-namespace", "--wait")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump(values, file)
+        file.flush()
+        client.helm(*helm, "dragoman-crds", ROOT / "helm/dragoman-crds")
+        client.helm(*helm, "dragoman", ROOT / "helm/dragoman", "--values", file.name)
+
+
+def _url(client: Client, folder: Path) -> str:
+    """The Service's address; from a cluster that is elsewhere, a port that kubectl forwards."""
+    if client.ours:
+        address = client.kubectl(
+            *("--namespace", NAMESPACE, "get", "gateway/ai"),
+            *("--output", "jsonpath={.status.addresses[0].value}"),
+        )
+        return f"http://{address}"
+    parts = Parts(folder)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    forward = ("--namespace", NAMESPACE, "port-forward", "service/ai-dragoman", f"{port}:80")
+    parts.stop("port-forward")
+    kubectl = programs.clients() / "kubectl"
+    parts.start("port-forward", kubectl, *forward, env=client.environment)
+    parts.ready("port-forward", lambda: "Forwarding" in parts.log("port-forward").read_text())
+    return f"http://127.0.0.1:{port}"
+
+
+def _down(folder: Path) -> None:
+    client = _client(folder)
+    if isinstance(client, Given) and (folder / "kubeconfig.txt").exists():
+        Parts(folder).stop("port-forward")
+        gone = ("delete", "--ignore-not-found", "--wait")
+        client.kubectl(*gone, "namespace", NAMESPACE)
+        for release in ("dragoman", "dragoman-crds"):
+            client.helm("uninstall", release, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
+        client.kubectl(*gone, "namespace", SYSTEM)
+        client.kubectl(*gone, "--filename", ROOT / "crds")
+    elif isinstance(client, Cluster):
+        client.down()
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"demo: {what}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
