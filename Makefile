@@ -7,7 +7,7 @@ PROTOS := $(shell git ls-files "*.proto")
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url
 GUARDRAILS ?= ../shared/data/guardrails
 
-.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto docs lock bench accuracy clean
+.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto docs lock bench bench-kubernetes accuracy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ lock: ## resolve both lock files again (needs uv: `pip install uv`)
 
 bench: install ## Envoy alone against Envoy with the guard, paired
 	$(BIN)/python -m bench $(ARGS)
+
+bench-kubernetes: install ## apply → first answer with 10, 1,000 and 5,000 AIRoutes, on a real node
+	$(BIN)/python -m bench.kubernetes $(ARGS)
 
 accuracy: install ## score the detectors on GUARDRAILS (a folder of labelled data)
 	$(BIN)/python bench/accuracy.py $(GUARDRAILS)

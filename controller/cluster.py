@@ -25,6 +25,7 @@ from controller.sources.gather import Reading
 from controller.sources.seen import Sight
 from controller.standing import World, show
 from controller.translate import NOTHING_ACCEPTED, Translation, translate
+from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
 from controller.xds.server import Feed
 from crds.gateway import GatewaySpec
@@ -54,6 +55,7 @@ class Cluster:
         self._listeners: list[Callable[[], None]] = []
         self._sites: dict[Key, Site] = {}
         self._accepted: Accepted = NOTHING_ACCEPTED
+        self._memo = Memo()
         self._resources = Resources()
         self._translation: Translation | None = None
         self._leading = False
@@ -80,7 +82,11 @@ class Cluster:
             try:
                 with self._metrics.translate.time():
                     translation = await asyncio.to_thread(
-                        translate, reading.resources, self._accepted, self._settings.place
+                        translate,
+                        reading.resources,
+                        self._accepted,
+                        self._settings.place,
+                        self._memo,
                     )
                 self._apply(reading.resources, translation)
             except Exception:

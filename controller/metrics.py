@@ -27,6 +27,12 @@ class Metrics:
             ["type"],
             registry=registry,
         )
+        self.bytes = Counter(
+            "dragoman_xds_bytes_sent_total",
+            "Bytes of resources sent over xDS.",
+            ["type"],
+            registry=registry,
+        )
         self.nacks = Counter(
             "dragoman_xds_nacks_total", "Resources refused over xDS.", ["type"], registry=registry
         )
@@ -42,6 +48,12 @@ class Metrics:
         self.objects = Gauge(
             "dragoman_config_objects", "Objects read, by kind.", ["kind"], registry=registry
         )
+        self.writes = Counter(
+            "dragoman_kubernetes_writes_total",
+            "Objects written to the API server, but for the Lease.",
+            ["resource"],
+            registry=registry,
+        )
         self.problems = Gauge(
             "dragoman_problems", "Lines that tell a user what to mend.", registry=registry
         )
@@ -51,6 +63,11 @@ class Metrics:
         label = TYPES[response.type_url]
         self.pushes.labels(label).inc()
         self.resources.labels(label).inc(len(response.resources))
+        self.bytes.labels(label).inc(sum(len(each.content) for each in response.resources))
+
+    def count_write(self, resource: str) -> None:
+        """Count a write to the API server."""
+        self.writes.labels(resource).inc()
 
     def count_objects(self, by_kind: Mapping[str, int]) -> None:
         """Set how many objects of each kind were read."""

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import uvloop
+from prometheus_client import ProcessCollector
 
 from controller import health
 from controller.cluster import Cluster, Surroundings
@@ -89,8 +90,10 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
     async with contextlib.AsyncExitStack() as ends:
         api = await ends.enter_async_context(Api(by))
         election = Election(api, given.namespace, given.lease, given.pod_name)
-        held = await ends.enter_async_context(HeldApi(by, lambda: election.leader))
         metrics = Metrics()
+        ProcessCollector(registry=metrics.registry)
+        held = HeldApi(by, lambda: election.leader, metrics.count_write)
+        await ends.enter_async_context(held)
         source = Source(api, by, Scope(given.watch_namespaces, given.gateway_class))
         cluster = Cluster(settings, source.sight, metrics)
         writer = StatusWriter(held, Views(source.meta).read, given.pod_name, Pace(), time.monotonic)

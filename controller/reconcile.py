@@ -20,6 +20,7 @@ from controller.settings import BuildSettings
 from controller.sources.gather import Reading
 from controller.translate import NOTHING_ACCEPTED, Translation, translate
 from controller.translate.conditions import problems
+from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
 from controller.xds.ads import Response
 from controller.xds.build import Builder
@@ -58,6 +59,7 @@ class Reconciler:
         self._accepted = kept_policies or NOTHING_ACCEPTED
         self._reading = Reading(Resources())
         self._translation = Translation(ir.Config(), {}, NOTHING_ACCEPTED)
+        self._memo = Memo()
         self._rollout: Rollout[Accepted] | None = None
         self._fail: Callable[[FatalError], None] = _raise
         self._failed = False
@@ -102,7 +104,7 @@ class Reconciler:
         if starting:
             _check_readable(reading)
         with self._metrics.translate.time():
-            translation = translate(reading.resources, self._accepted)
+            translation = translate(reading.resources, self._accepted, memo=self._memo)
         self._metrics.count_objects(_counted(reading.resources))
         self._reading, self._translation = reading, translation
         if starting and not translation.config.listeners:

@@ -122,10 +122,18 @@ class Infrastructure(Foreign):
     parameters_ref: ParametersRef | None = None
 
 
+class Address(Foreign):
+    """An address that a Gateway asks for; without a value any of its type."""
+
+    type: Text = "IPAddress"
+    value: Text | None = None
+
+
 class GatewaySpec(Foreign):
     """The entry points of one gateway."""
 
     gateway_class_name: Name
+    addresses: tuple[Address, ...] = ()
     listeners: Annotated[tuple[ListenerSpec, ...], Field(min_length=1, max_length=64), UniqueNames]
     tls: Unsupported = None
     infrastructure: Infrastructure = Infrastructure()

@@ -21,7 +21,7 @@ ask() {{
   exec 3<&- 3>&-
 }}
 busy() {{
-  ask 'GET /stats?filter=%5Ehttp%5C.https%3F/.*downstream_rq_active%24' |
+  ask 'GET /stats?filter=%5Ehttp%5C.https%3F/.*downstream_%28rq_active%7Ccx_tx_bytes_buffered%29%24' |
     while read -r name count; do
       [[ $name == http.http* && $count != 0 ]] && echo "$name"
     done

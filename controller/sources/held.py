@@ -10,11 +10,17 @@ from crds.meta import Key
 
 
 class HeldApi(Api):
-    """Reads always; a write without the Lease fails as if the API server were away."""
+    """Reads always; a write without the Lease fails as if the API server were away.
 
-    def __init__(self, login: Login, held: Callable[[], bool]) -> None:
+    `wrote` hears of every write, by the resource's plural name.
+    """
+
+    def __init__(
+        self, login: Login, held: Callable[[], bool], wrote: Callable[[str], None] = lambda _: None
+    ) -> None:
         super().__init__(login)
         self._held = held
+        self._wrote = wrote
 
     async def _ask(
         self,
@@ -24,9 +30,20 @@ class HeldApi(Api):
         params: Mapping[str, str] | None = None,
         **more: str,
     ) -> Json:
-        if method != "GET" and not self._held():
+        if method == "GET":
+            return await super()._ask(method, path, body, params, **more)
+        if not self._held():
             raise ApiError(0, "the Lease is not ours")
-        return await super()._ask(method, path, body, params, **more)
+        answer = await super()._ask(method, path, body, params, **more)
+        self._wrote(_plural(path))
+        return answer
+
+
+def _plural(path: str) -> str:
+    """What kind of objects a path is about, as paths name it."""
+    _, root, *parts = path.split("/")
+    _, *within = parts[1:] if root == "apis" else parts
+    return within[2] if within[0] == "namespaces" and len(within) > 2 else within[0]
 
 
 class LastSeen(Mapping[str, Any]):

@@ -7,7 +7,6 @@ audit mends what was missed. The API server may be away: the store serves on, al
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from controller.sources.audit import Audit, listed
 from controller.sources.debounce import Backoff, Debounce
 from controller.sources.follow import Following, selections
 from controller.sources.gather import Reading, gather
+from controller.sources.inbox import Inbox
 from controller.sources.login import Login
 from controller.sources.references import wanted
 from controller.sources.seen import Sight
@@ -34,8 +34,6 @@ QUIET_S = 0.05
 LONGEST_S = 0.5
 ANSWER_S = 2.0
 """How long a Reading waits for what is newly referred to."""
-AT_ONCE = 500
-"""How many events are taken before others get their turn."""
 
 _STREAMED = ("AIRoute", "AIPolicy", "AIBackend", "Gateway", "ReferenceGrant")
 _OF_THE_CLUSTER = ("GatewayClass", "Namespace")
@@ -76,19 +74,18 @@ class Source:
     def __init__(self, api: Api, login: Login, scope: Scope | None = None) -> None:
         self._api = api
         self._scope = scope or Scope()
-        self._loop = asyncio.get_running_loop()
         self._changed = Debounce(QUIET_S, LONGEST_S)
-        self._failed: asyncio.Future[None] = self._loop.create_future()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inbox: deque[tuple[Key, str, Entry | None]] = deque()
         self._store = Store(self._changed.touch)
         kinds, namespaces = self._scope.kinds, self._scope.namespaces
-        self._streams = Streams(login, kinds, namespaces, self._heard)
+        self.audit = Audit(api, self._store, kinds, namespaces)
+        inbox = Inbox(self._store, self.audit.ask)
+        self._streams = Streams(login, kinds, namespaces, inbox.heard)
         self._following = Following(api, _Sink(self._store), self._mind)
         self.sight = Sight()
         """Pods of data planes and what was made for them."""
         self._looking = Following(api, self.sight, self._mind)
-        self.audit = Audit(api, self._store, kinds, namespaces)
         self.primed = False
         self.waiting: dict[str, str] = {}
         """Before all is primed: kinds that can't be listed, and why."""
@@ -191,29 +188,6 @@ class Source:
             for each in (each for page in pages or () for each in page):
                 self._store.put(each)
         self.waiting.pop(kind.name, None)
-
-    def _heard(self, kind: str | None, document: Json) -> None:
-        """Take an event; in kopf's thread, so that parsing is done here."""
-        key, version = key_of(document), document["metadata"].get("resourceVersion", "")
-        if kind == "DELETED":
-            self._inbox.append((key, version, None))
-        elif self._store.version(key) != version:
-            self._inbox.append((key, version, entry(document)))
-        with suppress(RuntimeError):  # the main loop may be closed
-            if kind is None:
-                self._loop.call_soon_threadsafe(self.audit.ask)
-            if self._inbox:
-                self._loop.call_soon_threadsafe(self._take)
-
-    def _take(self) -> None:
-        for _ in range(min(AT_ONCE, len(self._inbox))):
-            key, version, new = self._inbox.popleft()
-            if new is None:
-                self._store.drop(key, version)
-            else:
-                self._store.put(new)
-        if self._inbox:
-            self._loop.call_soon(self._take)
 
     def _follow(self) -> None:
         """Follow what is referred to now."""

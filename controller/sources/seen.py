@@ -15,8 +15,11 @@ GATEWAY_LABEL = f"{GATEWAY_GROUP}/gateway-name"
 POD = Resource("v1", "Pod")
 DEPLOYMENT = Resource("apps/v1", "Deployment")
 SERVICE = Resource("v1", "Service")
+SECRET = Resource("v1", "Secret")
 _PODS = "app.kubernetes.io/name=dragoman-gateway"
 _MADE = "app.kubernetes.io/managed-by=dragoman"
+_CERTIFICATES = f"{_MADE},{_PODS}"
+"""Of data planes, not of the authority; nothing of their content is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Seen:
 
 def scope(namespaces: tuple[str, ...]) -> set[Selection]:
     """What is looked at, in these namespaces or in all."""
-    rows = ((POD, _PODS), (DEPLOYMENT, _MADE), (SERVICE, _MADE))
+    rows = ((POD, _PODS), (DEPLOYMENT, _MADE), (SERVICE, _MADE), (SECRET, _CERTIFICATES))
     return {
         Selection(resource, namespace, labels=labels)
         for resource, labels in rows

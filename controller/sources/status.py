@@ -54,9 +54,9 @@ class Client(Protocol):
 class Pace:
     """How fast statuses are written."""
 
-    rate: float = 20
+    rate: float = 50
     """Objects a second."""
-    burst: int = 100
+    burst: int = 200
     at_once: int = 8
     patience_s: float = 0.3
     """What is only under way gets this long to become true, which spares a write."""

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -32,8 +32,10 @@ BEAT_S = 5.0
 STILL = 24
 """After so many beats without one of kopf's, its loop stands still."""
 STOP_S = 10.0
-CLOSING_S = 0.25
+CLOSING_S = 1.0
 """TLS connections that kopf has closed need a moment to end."""
+_NAME: Any = "dragoman"
+"""What kopf calls us; else it asks for the user's name, and in a pod the user has none."""
 
 
 class StillError(Exception):
@@ -47,6 +49,38 @@ class _Forever:
         backoff = Backoff()
         while True:
             yield backoff.next()
+
+
+class _NoEssence(kopf.DiffBaseStorage):
+    """Nothing is compared with what was handled before, so nothing is copied for it."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return cast("kopf.BodyEssence", {})
+
+    def fetch(self, **_: Any) -> None:
+        pass
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Nothing is handled step by step, so nothing of it is kept in objects."""
+
+    def fetch(self, **_: Any) -> None:
+        pass
+
+    def store(self, **_: Any) -> None:
+        pass
+
+    def purge(self, **_: Any) -> None:
+        pass
+
+    def touch(self, **_: Any) -> None:
+        pass
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
 
 
 def settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
@@ -63,6 +97,8 @@ def settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     chosen.watching.chunk_size = 500
     chosen.queueing.idle_timeout = 1
     chosen.queueing.exit_timeout = 0.5
+    chosen.persistence.diffbase_storage = _NoEssence()
+    chosen.persistence.progress_storage = _NoProgress()
     return chosen
 
 
@@ -150,6 +186,7 @@ class Streams:
             await kopf.operator(
                 registry=self._registry(),
                 settings=settings(self._namespaces),
+                identity=_NAME,
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,

@@ -15,6 +15,7 @@ from controller.standing import conditions, summary
 from controller.standing.delivery import Delivery, World
 from controller.standing.progress import Progress, refused
 from controller.translate.conditions import ListenerStatus, Status
+from controller.translate.gateways import PROTOCOLS
 from crds.gateway import GatewaySpec, ListenerSpec
 from crds.meta import CONTROLLER_NAME, GROUP, Condition, Key
 
@@ -54,8 +55,8 @@ def shown(gateway: Object[GatewaySpec], status: Status, progress: Progress) -> d
         )
     ]
     whole = (
-        _accepted(status, delivery),
-        _programmed(gateway.key, status, delivery, listeners),
+        _accepted(gateway.spec, status, delivery),
+        _programmed(gateway, status, delivery, listeners),
     )
     found: dict[str, Any] = {
         "conditions": conditions.written(whole, generation),
@@ -76,8 +77,10 @@ def shown(gateway: Object[GatewaySpec], status: Status, progress: Progress) -> d
     return found
 
 
-def _accepted(status: Status, delivery: Delivery) -> Condition:
+def _accepted(spec: GatewaySpec, status: Status, delivery: Delivery) -> Condition:
     accepted = _of_type(status.conditions, "Accepted")
+    if text := _wrong_address(spec):
+        return Condition("Accepted", "False", "UnsupportedAddress", text)
     if delivery.wrong:
         return Condition("Accepted", "False", "InvalidParameters", "; ".join(delivery.wrong))
     if accepted.status == "True" and accepted.message:
@@ -85,18 +88,32 @@ def _accepted(status: Status, delivery: Delivery) -> Condition:
     return accepted
 
 
+def _wrong_address(spec: GatewaySpec) -> str:
+    """Why the Gateway cannot have the addresses it asks for; empty if it asks for none."""
+    for index, each in enumerate(spec.addresses):
+        if each.value is not None:
+            place = f"spec.addresses[{index}].value"
+            return f"{place}: {each.value} cannot be had; the Service decides, so leave it out"
+    return ""
+
+
 def _programmed(
-    key: Key, status: Status, delivery: Delivery, listeners: Sequence[tuple[Condition, ...]]
+    gateway: Object[GatewaySpec],
+    status: Status,
+    delivery: Delivery,
+    listeners: Sequence[tuple[Condition, ...]],
 ) -> Condition:
     """Whether all that can be served is, and can be reached."""
     translated = _of_type(status.conditions, "Programmed")
     if translated.status == "False":
         return translated
+    if text := _wrong_address(gateway.spec):
+        return Condition("Programmed", "False", "AddressNotUsable", text)
     if delivery.wrong:
         text = "its proxies stay as they are until the parameters are mended"
         return Condition("Programmed", "False", "Invalid", text)
     texts = dict.fromkeys(
-        f"{each.name} {refused(each)}" for each in delivery.rejections if each.owner == key
+        f"{each.name} {refused(each)}" for each in delivery.rejections if each.owner == gateway.key
     )
     if texts:
         return Condition("Programmed", "False", summary.REJECTED, "; ".join(texts))
@@ -177,6 +194,7 @@ class _Listener:
 
 def _supported(spec: ListenerSpec) -> list[dict[str, str]]:
     ours = not spec.allowed_routes.kinds or OUR_ROUTE in _kinds(spec)
+    ours = ours and spec.protocol in PROTOCOLS
     return [{"group": GROUP, "kind": "AIRoute"}] if ours else []
 
 

@@ -5,8 +5,9 @@ AIRoutes attach to them, their rules are resolved to targets, AIPolicies are put
 and virtual hosts bring these together. Knows nothing of Envoy and nothing of files.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from controller import ir, names
 from controller.resources import Object, Resources
@@ -22,10 +23,13 @@ from controller.translate import (
     statuses,
     virtual_hosts,
 )
-from controller.translate.backends import Backend
-from controller.translate.conditions import Status
+from controller.translate.backends import Backend, Backends
+from controller.translate.conditions import Fault, Status
+from controller.translate.grants import Grants
 from controller.translate.levels import Levels
+from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
+from controller.translate.routes import Attached
 from controller.translate.rules import Served
 from controller.translate.virtual_hosts import Hosts
 from crds.gateway import GatewaySpec
@@ -51,54 +55,75 @@ class Translation:
     """The GatewayClasses that are ours."""
 
 
+class _Faulty(Protocol):
+    @property
+    def faults(self) -> tuple[Fault, ...]: ...
+
+
 def translate(
-    resources: Resources, accepted: Accepted = NOTHING_ACCEPTED, place: Place = HERE
+    resources: Resources,
+    accepted: Accepted = NOTHING_ACCEPTED,
+    place: Place = HERE,
+    memo: Memo | None = None,
 ) -> Translation:
-    """Translate everything that was read; `accepted` answers for AIPolicies that are broken."""
+    """Translate everything that was read; `accepted` answers for AIPolicies that are broken.
+
+    With the memo of the translation before, only what changed since is made anew.
+    """
+    memo = memo or Memo()
     permits = grants.gather(resources.reference_grants)
     opened = gateways.find(resources, permits, place)
     called = backends.find(resources, place.refused)
-    attached = routes.attach(resources, opened)
+    attached = routes.attach(resources, opened, memo)
     in_force = policies.find(resources, accepted)
     levelled = levels.attach(in_force, resources, opened, attached.attached)
-    resolved = {each.route.key: rules.serve(each, called, permits) for each in attached.attached}
-    served = {key: found for key, (found, _) in resolved.items()}
-    hosts = virtual_hosts.build(opened.listeners, attached.attached, served, levelled)
+    served, wrong = _served(attached.attached, called, permits, memo)
+    hosts = virtual_hosts.build(opened.listeners, attached.attached, served, levelled, memo)
     live = {
         each.route.key: _live(served[each.route.key], hosts)
         for each in attached.attached
         if each.hosts
     }
     pairs = _pairs(live.values())
-    faults = (
-        *opened.faults,
-        *called.faults,
-        *attached.faults,
-        *(fault for _, wrong in resolved.values() for fault in wrong),
-        *hosts.faults,
-        *in_force.faults,
-        *levelled.faults,
-    )
+    before, after = (opened, called, attached), (hosts, in_force, levelled)
     outcome = statuses.Outcome(
         opened,
         called,
         attached.attached,
         in_force,
         frozenset(backend.key for backend, _ in pairs.values()),
-        faults,
+        (*_faults(before), *wrong, *_faults(after)),
     )
-    config = _config(hosts, pairs, opened.certificates, live, levelled)
-    return Translation(
-        config,
-        statuses.write(resources, outcome),
-        in_force.accepted,
-        opened.objects,
-        opened.classes,
+    plans = memo.each(
+        "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
     )
+    config = _config(hosts, pairs, opened.certificates, live, tuple(plans.values()))
+    told = statuses.write(resources, outcome)
+    return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
+
+
+def _faults(parts: Iterable[_Faulty]) -> Iterator[Fault]:
+    return (fault for part in parts for fault in part.faults)
+
+
+def _served(
+    attached: Sequence[Attached], called: Backends, permits: Grants, memo: Memo
+) -> tuple[dict[Key, tuple[Served, ...]], list[Fault]]:
+    """The rules of every AIRoute, resolved, and what is wrong with them."""
+    resolved = memo.each(
+        "rules",
+        (called, permits),
+        ((each.route.key, each) for each in attached),
+        lambda each: rules.serve(each, called, permits),
+    )
+    served = {key: found for key, (found, _) in resolved.items()}
+    return served, [fault for _, wrong in resolved.values() for fault in wrong]
 
 
 def _live(served: Sequence[Served], hosts: Hosts) -> tuple[Served, ...]:
     """The rules of an AIRoute as they are served."""
+    if not any((rule.route, rule.index) in hosts.crowded for rule in served):
+        return tuple(served)
     return tuple(
         rules.broken(rule) if (rule.route, rule.index) in hosts.crowded else rule for rule in served
     )
@@ -120,7 +145,7 @@ def _config(
     pairs: Mapping[str, tuple[Backend, str | None]],
     certificates: Sequence[ir.CertificateSecret],
     live: Mapping[Key, Sequence[Served]],
-    levelled: Levels,
+    plans: tuple[RoutePlan, ...],
 ) -> ir.Config:
     of_backends = {
         secret.name: secret for backend, _ in pairs.values() for secret in backend.secrets
@@ -130,7 +155,6 @@ def _config(
         _target(name, backend, model, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
         for name, (backend, model) in pairs.items()
     )
-    plans = tuple(_plan(key, served, levelled) for key, served in sorted(live.items()))
     return ir.Config(
         listeners=hosts.listeners,
         targets=targets,
@@ -162,7 +186,8 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
     )
 
 
-def _plan(route: Key, served: Sequence[Served], levelled: Levels) -> RoutePlan:
+def _plan(served: Sequence[Served], levelled: Levels) -> RoutePlan:
+    route = served[0].route
     return RoutePlan(
         name=names.route(route),
         rules=tuple(_rule(rule, levelled) for rule in served),

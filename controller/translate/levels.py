@@ -141,9 +141,7 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
     )
 
 
-def _above(
-    routes: Iterable[Attached], targets: Collection[Key]
-) -> dict[Level, tuple[Level, ...]]:
+def _above(routes: Iterable[Attached], targets: Collection[Key]) -> dict[Level, tuple[Level, ...]]:
     """The levels over each targeted AIRoute: those of the Gateways and listeners that serve it."""
     return {
         Level(attached.route.key): tuple(

@@ -39,19 +39,14 @@ class Claim:
     match_index: int | None
     model: Model | None
     headers: Headers
+    candidate: Candidate = field(compare=False)
+    """Its row in the index."""
 
     @property
     def place(self) -> str:
         """Its field path."""
         match = "" if self.match_index is None else f".matches[{self.match_index}]"
         return f"spec.rules[{self.rule_index}]{match}"
-
-    @property
-    def candidate(self) -> Candidate:
-        """Its row in the index."""
-        return Candidate(
-            route=f"{self.route.namespace}/{self.route.name}", rule=self.rule, headers=self.headers
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +59,17 @@ class Owned:
     faults: tuple[Fault, ...]
 
 
-def settle(routes: Sequence[Object[AIRouteSpec]], host: str) -> Owned:
-    """Decide who owns what on a hostname; `routes` come older first."""
+def claims(route: Object[AIRouteSpec]) -> tuple[Claim, ...]:
+    """All that an AIRoute claims, wherever it is served."""
+    return tuple(_claims(route))
+
+
+def settle(claimed: Sequence[Sequence[Claim]], host: str) -> Owned:
+    """Decide who owns what on a hostname; the claims of older AIRoutes come first."""
     standing = _Standing()
     claims: list[Claim] = []
     faults: list[Fault] = []
-    for claim in (claim for route in routes for claim in _claims(route)):
+    for claim in (claim for of_route in claimed for claim in of_route):
         winner = standing.equal(claim) or standing.robbed(claim)
         if winner is None:
             standing.add(claim)
@@ -82,11 +82,18 @@ def settle(routes: Sequence[Object[AIRouteSpec]], host: str) -> Owned:
 def _claims(route: Object[AIRouteSpec]) -> Iterator[Claim]:
     for index, rule in enumerate(route.spec.rules):
         if not rule.matches:
-            yield Claim(route.key, rule.name, index, None, None, ())
+            yield _claim(route.key, rule.name, (index, None), None, ())
         for number, match in enumerate(rule.matches):
             headers = tuple(sorted((header.name, header.value) for header in match.headers))
             model = Model(match.model.type, match.model.value) if match.model else None
-            yield Claim(route.key, rule.name, index, number, model, headers)
+            yield _claim(route.key, rule.name, (index, number), model, headers)
+
+
+def _claim(
+    route: Key, rule: str, place: tuple[int, int | None], model: Model | None, headers: Headers
+) -> Claim:
+    row = Candidate(route=f"{route.namespace}/{route.name}", rule=rule, headers=headers)
+    return Claim(route, rule, *place, model, headers, row)
 
 
 def _tier(claims: Sequence[Claim]) -> MatchTier:

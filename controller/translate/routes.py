@@ -1,18 +1,22 @@
 """Routes: which AIRoute is served at which listener, under which hostnames.
 
 An AIRoute attaches through its parentRefs where the listener allows its namespace and kind and has
-a hostname in common with it. A hostname belongs to the most specific listener of its port. What the
-AIRoute's rules then do is in `rules`; who wins on a shared hostname is in `ownership`.
+a hostname in common with it. A hostname belongs to the most specific listener of its port. Of a
+Gateway in another namespace an AIRoute hears only what it may use, and where that is nothing, not
+even whether there is such a Gateway. What the AIRoute's rules then do is in `rules`; who wins on a
+shared hostname is in `ownership`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.resources import Object, Resources
 from controller.translate import gateways, hostnames
 from controller.translate.conditions import Fault, Reason, Reference
 from controller.translate.gateways import Door, Gateways, Listener
+from controller.translate.memo import Memo
 from crds.airoute import AIRouteSpec, ParentRef
+from crds.gateway import ListenerSpec
 from crds.meta import GROUP, Key
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -25,6 +29,8 @@ class Attached:
 
     route: Object[AIRouteSpec]
     hosts: tuple[tuple[Listener, tuple[str, ...]], ...]
+    closed: frozenset[tuple[Key, str]]
+    """Listeners that take it and cannot be served themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def reference(route: Key, ref: ParentRef) -> Reference:
     return Reference("Gateway", ref.namespace or route.namespace, ref.name, ref.section_name)
 
 
-def attach(resources: Resources, found: Gateways) -> Routes:
+def attach(resources: Resources, found: Gateways, memo: Memo) -> Routes:
     """Attach every AIRoute to the listeners that take it."""
     of_gateway: dict[Key, tuple[Listener, ...]] = {}
     for listener in found.listeners:
@@ -64,29 +70,31 @@ def attach(resources: Resources, found: Gateways) -> Routes:
     of_door = {(each.door, each.hostname): each for each in found.listeners}
     others = frozenset(resources.gateways.keys() - found.objects.keys())
     world = _World(found, of_gateway, of_door, resources.namespace_labels, others)
-    faults: list[Fault] = []
-    attached = []
     by_age = sorted(resources.routes.values(), key=lambda each: gateways.age(each.key, each.meta))
-    for route in by_age:
-        one, wrong = _attach(route, world)
-        attached.append(one)
-        faults += wrong
-    return Routes(tuple(attached), tuple(faults))
+    made = memo.each(
+        "attached", world, ((each.key, each) for each in by_age), lambda each: _attach(each, world)
+    )
+    attached = tuple(one for one, _ in made.values())
+    return Routes(attached, tuple(fault for _, wrong in made.values() for fault in wrong))
 
 
 def _attach(route: Object[AIRouteSpec], world: _World) -> tuple[Attached, list[Fault]]:
-    hosts: dict[tuple[Key, str], tuple[Listener, tuple[str, ...]]] = {}
+    hosts: _Hosts = {}
+    closed: set[tuple[Key, str]] = set()
     faults: list[Fault] = []
     for index, ref in enumerate(route.spec.parent_refs):
-        found, refused = _parent(route, ref, world)
-        hosts |= found
+        parent, refused = _parent(route.key, ref, world)
+        if parent is not None:
+            found, refused = _served(route, *parent, world)
+            hosts |= found
+            closed.update(_closed(route.spec, *parent, world))
         if refused is not None:
             reason, field, message = refused
             field = f"spec.parentRefs[{index}]{field}" if not field.startswith("spec") else field
             faults.append(Fault(route.key, "Accepted", reason, field, message, index))
     if hosts:
         faults += _unserved(route, hosts)
-    return Attached(route, tuple(hosts.values())), faults
+    return Attached(route, tuple(hosts.values()), frozenset(closed)), faults
 
 
 def _unserved(route: Object[AIRouteSpec], hosts: _Hosts) -> Iterator[Fault]:
@@ -101,32 +109,57 @@ def _unserved(route: Object[AIRouteSpec], hosts: _Hosts) -> Iterator[Fault]:
 
 
 def _parent(
-    route: Object[AIRouteSpec], ref: ParentRef, world: _World
-) -> tuple[_Hosts, _Refused | None]:
-    """The listeners of a parentRef that take the AIRoute, or why none does."""
-    key = Key("Gateway", ref.namespace or route.key.namespace, ref.name)
+    route: Key, ref: ParentRef, world: _World
+) -> tuple[tuple[Key, list[ListenerSpec]] | None, _Refused | None]:
+    """The Gateway and those listeners of a parentRef that let the AIRoute attach, or why none."""
+    key = Key("Gateway", ref.namespace or route.namespace, ref.name)
+    own = key.namespace == route.namespace
     gateway = world.gateways.objects.get(key)
-    if gateway is None:
-        other = (
-            " is of a class that is not Dragoman's" if key in world.others else " does not exist"
-        )
-        return {}, ("NoMatchingParent", ".name", f"{key}{other}")
-    names = [listener.name for listener in gateway.spec.listeners]
-    if ref.section_name is not None and ref.section_name not in names:
-        text = f"{key} has no listener {ref.section_name}; it has {', '.join(names)}"
-        return {}, ("NoMatchingParent", ".sectionName", text)
-    listeners = [
-        each for each in world.of_gateway.get(key, ()) if ref.section_name in (None, each.spec.name)
-    ]
-    if not listeners:
-        return {}, ("NoMatchingParent", "", f"{key} has no usable listener here; see its status")
-    allowed = [each for each in listeners if _allows(each, route.key, world.labels)]
+    if gateway is None and own:
+        text = "is of a class that is not Dragoman's" if key in world.others else "does not exist"
+        return None, ("NoMatchingParent", ".name", f"{key} {text}")
+    listeners = gateway.spec.listeners if gateway else ()
+    allowed = [each for each in listeners if _allows(key, each, route, world.labels)]
+    who = f"AIRoutes of namespace {route.namespace}"
     if not allowed:
-        text = f"allowedRoutes of {key} leaves out namespace {route.key.namespace}"
-        return {}, ("NotAllowedByListeners", "", text)
-    hosts = {each.place: (each, tuple(_hosts(route.spec, each, world))) for each in allowed}
+        text = f"allowedRoutes of {key} leaves out {who}"
+        text = text if own else f"{text}, or there is no such Gateway"
+        return None, ("NotAllowedByListeners", "", text)
+    named = [each for each in allowed if ref.section_name in (None, each.name)]
+    if not named:
+        names = ", ".join(each.name for each in allowed)
+        text = f"{key} has no listener {ref.section_name} for {who}; it has {names}"
+        there = any(each.name == ref.section_name for each in listeners)
+        hidden = there if own else len(allowed) < len(listeners)
+        reason: Reason = "NotAllowedByListeners" if hidden else "NoMatchingParent"
+        return None, (reason, ".sectionName", text)
+    return (key, named), None
+
+
+def _served(
+    route: Object[AIRouteSpec], gateway: Key, specs: Sequence[ListenerSpec], world: _World
+) -> tuple[_Hosts, _Refused | None]:
+    """The hostnames at each of these listeners, or why there are none."""
+    listeners = [each for each in world.of_gateway.get(gateway, ()) if each.spec in specs]
+    if not listeners:
+        text = f"{gateway} has no usable listener here; see its status"
+        return {}, ("NoMatchingParent", "", text)
+    hosts = {each.place: (each, tuple(_hosts(route.spec, each, world))) for each in listeners}
     hosts = {place: found for place, found in hosts.items() if found[1]}
-    return hosts, None if hosts else _no_hostname(route.spec, allowed)
+    return hosts, None if hosts else _no_hostname(route.spec, listeners)
+
+
+def _closed(
+    spec: AIRouteSpec, gateway: Key, specs: Sequence[ListenerSpec], world: _World
+) -> Iterator[tuple[Key, str]]:
+    """Those of these listeners that are not open and yet have a hostname in common."""
+    open_ = [each.spec for each in world.of_gateway.get(gateway, ())]
+    wanted = spec.hostnames or (hostnames.ANY,)
+    for each in specs:
+        theirs = each.hostname or hostnames.ANY
+        closed = each.protocol in gateways.PROTOCOLS and each not in open_
+        if closed and any(hostnames.common(host, theirs) for host in wanted):
+            yield gateway, each.name
 
 
 def _no_hostname(spec: AIRouteSpec, listeners: list[Listener]) -> _Refused:
@@ -138,9 +171,11 @@ def _no_hostname(spec: AIRouteSpec, listeners: list[Listener]) -> _Refused:
     return "NoMatchingListenerHostname", "spec.hostnames", text
 
 
-def _allows(listener: Listener, route: Key, labels: Mapping[str, Mapping[str, str]]) -> bool:
+def _allows(
+    gateway: Key, listener: ListenerSpec, route: Key, labels: Mapping[str, Mapping[str, str]]
+) -> bool:
     """Whether allowedRoutes lets this AIRoute attach."""
-    allowed = listener.spec.allowed_routes
+    allowed = listener.allowed_routes
     kinds = [(kind.group, kind.kind) for kind in allowed.kinds]
     if kinds and (GROUP, "AIRoute") not in kinds:
         return False
@@ -148,7 +183,7 @@ def _allows(listener: Listener, route: Key, labels: Mapping[str, Mapping[str, st
         case "All":
             return True
         case "Same":
-            return route.namespace == listener.gateway.namespace
+            return route.namespace == gateway.namespace
         case "Selector":
             selector = allowed.namespaces.selector
             own = {**labels.get(route.namespace, {}), NAMESPACE_LABEL: route.namespace}

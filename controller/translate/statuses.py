@@ -57,7 +57,11 @@ def write(resources: Resources, outcome: Outcome) -> dict[Key, Status]:
     found: dict[Key, Status] = {}
     attached = {each.route.key: each for each in outcome.routes}
     open_ = {listener.place for listener in outcome.gateways.listeners}
-    counts = Counter(place.place for each in outcome.routes for place, _ in each.hosts)
+    counts = Counter(
+        place
+        for each in outcome.routes
+        for place in (*each.closed, *(listener.place for listener, _ in each.hosts))
+    )
     standing = _standing(outcome.policies)
     for key, gateway in outcome.gateways.objects.items():
         found[key] = _gateway(gateway, open_, counts, faults.get(key, []))

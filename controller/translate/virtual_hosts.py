@@ -15,6 +15,7 @@ from controller.translate import hostnames, ownership
 from controller.translate.conditions import Fault
 from controller.translate.gateways import Listener
 from controller.translate.levels import Level, Levels
+from controller.translate.memo import Memo
 from controller.translate.ownership import Claim, Owned
 from controller.translate.routes import Attached
 from controller.translate.rules import Served
@@ -64,14 +65,18 @@ def build(
     routes: Sequence[Attached],
     served: Mapping[Key, Sequence[Served]],
     levels: Levels,
+    memo: Memo,
 ) -> Hosts:
     """Make the virtual hosts of every listener; `routes` come older first."""
     shared = _shared(routes)
+    claims = memo.each(
+        "claims", None, ((each.route.key, each.route) for each in routes), ownership.claims
+    )
     hosts: dict[tuple[Key, str], list[_Host]] = {}
     faults: list[Fault] = []
     for listener in listeners:
         tiers = {
-            host: _tier(listener, host, here, served, levels)
+            host: _tier(listener, host, [claims[each.route.key] for each in here], served, levels)
             for host, here in shared.get(listener.place, {}).items()
         }
         faults += [fault for tier in tiers.values() for fault in tier.owned.faults]
@@ -104,11 +109,11 @@ def _shared(routes: Iterable[Attached]) -> dict[tuple[Key, str], dict[str, list[
 def _tier(
     listener: Listener,
     host: str,
-    routes: Sequence[Attached],
+    claims: Sequence[Sequence[Claim]],
     served: Mapping[Key, Sequence[Served]],
     levels: Levels,
 ) -> _Tier:
-    owned = ownership.settle([attached.route for attached in routes], host)
+    owned = ownership.settle(claims, host)
     standing = dict.fromkeys((claim.route, claim.rule_index) for claim in owned.claims)
     rules = tuple(served[route][index] for route, index in standing)
     above = (Level(listener.gateway), Level(listener.gateway, listener.spec.name))

@@ -6,7 +6,7 @@ in flight have had time to end. No I/O and no clock: times are arguments. The st
 `ads.Stream`; the sockets are in `server`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.xds.ads import Acceptance, Outcome, Request, Response, Stream
@@ -39,7 +39,12 @@ class Refused:
     replaced: bool
 
 
-Event = Live | Refused
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Who is not waited for any more has changed; `Cache.silent` says who it is."""
+
+
+Event = Live | Refused | Silence
 
 
 class Cache:
@@ -60,6 +65,9 @@ class Cache:
         self._live = ""
         self._asked: dict[int, float] = {}
         """Since when each stream owes an answer."""
+        self._left: dict[tuple[str, str], float] = {}
+        """When a client of this role was last heard of at this place."""
+        self._silent: tuple[str, ...] = ()
         self._ready: frozenset[str] | None = None
         self._awaited: frozenset[str] = frozenset()
         self.refusals = Refusals()
@@ -76,18 +84,11 @@ class Cache:
         that come later start with it. Where this is never called, who is connected is waited for.
         """
         self._ready = places
+        self._left = {at: since for at, since in self._left.items() if at[1] in places}
 
     def silent(self, now: float) -> tuple[str, ...]:
         """Clients that have not answered for too long, or should be connected and are not."""
-        stuck = (
-            self._streams[number].node_id
-            for number, since in self._asked.items()
-            if now - since >= SILENT_S
-        )
-        away: Iterable[str] = ()
-        if self._published is not None and now - self._since >= SILENT_S:
-            away = (f"{role}/{place}" for role, place in self._absent())
-        return tuple(sorted({*stuck, *away}))
+        return tuple(sorted({name for name, due in self._owing() if due <= now}))
 
     def publish(self, target: Snapshot, bridge: Mapping[str, Resource], now: float) -> None:
         """Set what all clients should hold; `bridge`: routes that serve old and new plans alike."""
@@ -111,10 +112,11 @@ class Cache:
         self._connected_at[self._opened] = now
         return self._opened
 
-    def disconnect(self, number: int) -> None:
+    def disconnect(self, number: int, now: float) -> None:
         """The stream is gone; a client that comes back says what it holds."""
-        del self._streams[number], self._connected_at[number]
-        self._asked.pop(number, None)
+        stream = self._streams.pop(number)
+        self._left[stream.role, stream.place] = self._asked.pop(number, now)
+        del self._connected_at[number]
 
     def receive(self, number: int, request: Request) -> tuple[Event, ...]:
         """Take a client's request."""
@@ -137,7 +139,7 @@ class Cache:
         ]
         for number, _ in sent:
             self._asked.setdefault(number, now)
-        events = self._announce(now)
+        events = (*self._announce(now), *self._note_silence(now))
         if self._finish(now):
             more, _ = self.advance(now)
             sent += more
@@ -145,11 +147,12 @@ class Cache:
 
     def deadline(self, now: float) -> float | None:
         """When to advance again if nothing happens."""
+        due = [when for _, when in self._owing() if when > now]
         if self._drain_until is not None:
-            return self._drain_until
-        if self._published is None or self._live == self._published.version:
-            return None
-        return now + 1.0
+            due.append(self._drain_until)
+        elif self._published is not None and self._live != self._published.version:
+            due.append(now + 1.0)
+        return min(due, default=None)
 
     def connected(self) -> dict[str, int]:
         """How many clients of each role are connected."""
@@ -173,6 +176,18 @@ class Cache:
         here = {(stream.role, stream.place) for stream in self._streams.values()}
         required = self._required() or frozenset()
         return [(r, place) for place in sorted(required) for r in ROLES if (r, place) not in here]
+
+    def _owing(self) -> Iterator[tuple[str, float]]:
+        """Who owes an answer or should be connected, and when that has lasted too long."""
+        for number, since in self._asked.items():
+            yield self._streams[number].node_id, since + SILENT_S
+        for role, place in self._absent() if self._published is not None else ():
+            since = max(self._since, self._left.get((role, place), 0.0))
+            yield f"{role}/{place}", since + SILENT_S
+
+    def _note_silence(self, now: float) -> tuple[Event, ...]:
+        before, self._silent = self._silent, self.silent(now)
+        return () if self._silent == before else (Silence(),)
 
     def _wanted(self, type_url: str) -> dict[str, Resource]:
         """What the target says, with refused versions replaced by accepted ones or left out."""

@@ -56,7 +56,8 @@ def build(listeners: Sequence[ir.Listener], settings: BuildSettings) -> Listener
     return Listener(
         name=names.listener(port),
         address=Address(socket_address=address),
-        enable_reuse_port=False,  # else a port that another process serves would look free
+        # Beside other processes, a port that one of them serves must not look free.
+        enable_reuse_port=None if settings.in_pod else False,
         per_connection_buffer_limit_bytes=RESPONSE_BUFFER_BYTES,
         listener_filters=[_tls_inspector()] if secure else [],
         filter_chains=(

@@ -94,7 +94,7 @@ class Feed:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
             del self._queues[number]
-            self._cache.disconnect(number)
+            self._cache.disconnect(number, self._clock())
             self._advance()
 
     async def _read(self, number: int, requests: _Requests) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from tests.kubernetes import images
 from tests.kubernetes.cluster import Client, Cluster, Given, programs
+from tests.kubernetes.faults import all_faults, faults, one_team, served  # noqa: F401  # fixtures
 from tests.kubernetes.installed import dragoman, team  # noqa: F401  # fixtures
+from tests.kubernetes.recorder import recorder  # noqa: F401  # a fixture
 
 CRDS = Path(__file__).parents[2] / "crds"
 SETUP_S = 600

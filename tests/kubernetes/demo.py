@@ -84,7 +84,8 @@ def install(client: Client, values: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump(values, file)
         file.flush()
-        client.helm(*helm, "dragoman-crds", ROOT / "helm/dragoman-crds")
+        owned = ("--take-ownership", "--force-conflicts")  # they may be there without the chart
+        client.helm(*helm, *owned, "dragoman-crds", ROOT / "helm/dragoman-crds")
         client.helm(*helm, "dragoman", ROOT / "helm/dragoman", "--values", file.name)
 
 

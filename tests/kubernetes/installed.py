@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -147,34 +148,30 @@ def eventually(check: Callable[[], Any], patience_s: float = 60, pause_s: float 
     return found
 
 
+def mock(installed: Installed) -> None:
+    """The mock provider as `mock.providers`, which takes any key."""
+    text = (EXAMPLE / "mock-provider.yaml").read_text().replace(", --require-key=mock-key", "")
+    text = text.replace("name: mock-provider}", "name: mock}")
+    text = text.replace("image: dragoman/controller\n", f"image: {demo.images.CONTROLLER}\n")
+    if not installed.client.answers("get", "namespace", PROVIDERS):
+        installed.kubectl("create", "namespace", PROVIDERS)
+    installed.apply(PROVIDERS, text)
+    installed.wait(PROVIDERS, "deployment/mock", type_="Available", patience_s=300)
+
+
 @pytest.fixture(scope="session")
-def dragoman(node_cluster: Client) -> Iterator[Installed]:
+def dragoman(node_cluster: Client) -> Installed:
     """Charts installed, mock provider running."""
     demo.install(node_cluster, VALUES)
-    if not node_cluster.answers("get", "namespace", PROVIDERS):
-        node_cluster.kubectl("create", "namespace", PROVIDERS)
     installed = Installed(node_cluster)
-    text = (EXAMPLE / "mock-provider.yaml").read_text().replace(" --require-key=mock-key,", "")
-    text = text.replace(", --require-key=mock-key", "").replace(
-        "name: mock-provider}", "name: mock}"
-    )
-    text = text.replace("image: dragoman/controller\n", f"image: {demo.images.CONTROLLER}\n")
-    installed.apply(PROVIDERS, text)
-    node_cluster.kubectl(
-        "wait",
-        "--namespace",
-        PROVIDERS,
-        "--timeout=5m",
-        "deployment/mock",
-        "--for=condition=Available",
-    )
-    yield installed
+    mock(installed)
+    return installed
 
 
 @pytest.fixture
-def team(dragoman: Installed, request: pytest.FixtureRequest) -> Iterator[str]:
+def team(dragoman: Installed) -> Iterator[str]:
     """A namespace for one test."""
-    name = f"t-{abs(hash(request.node.nodeid)) % 10**8:08d}"
+    name = f"team-{uuid.uuid4().hex[:8]}"
     dragoman.kubectl("create", "namespace", name)
     yield name
     dragoman.kubectl("delete", "namespace", name, "--wait=false")

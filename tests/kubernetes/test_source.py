@@ -2,21 +2,21 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
-import yaml
 
-from controller.sources.api import Api, ApiError, Resource, Selection
+from controller.sources.api import Api, Resource
 from controller.sources.kubernetes import Scope
 from controller.sources.login import login
 from crds.gateway import SecretValue
 from crds.meta import Key
+from tests.kubernetes.cluster import programs
+from tests.kubernetes.conftest import CRDS
 from tests.kubernetes.flaky import Flaky
 from tests.kubernetes.reader import eventually, reading
 
-ROOT = Path(__file__).parents[2]
 OURS = "dragoman.dev/v1alpha1"
 AIROUTE = Resource(OURS, "AIRoute")
 AIBACKEND = Resource(OURS, "AIBackend")
@@ -29,7 +29,6 @@ SERVICE = Resource("v1", "Service")
 SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice")
 DEPLOYMENT = Resource("apps/v1", "Deployment")
 NAMESPACE = Resource("v1", "Namespace")
-CRD = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 ROUTE = {
     "parentRefs": [{"name": "ai"}],
@@ -57,23 +56,7 @@ async def put_secret(api, namespace, name, value):
 @pytest.fixture
 async def api(kubeconfig):
     async with Api(partial(login, kubeconfig)) as connected:
-        for path in sorted((ROOT / "crds").glob("*.yaml")):
-            document = yaml.safe_load(path.read_text())
-            name = document["metadata"]["name"]
-            await connected.apply(CRD.at(name=name), document, "test", force=True)
-        await served(connected, AIROUTE, AIBACKEND)
         yield connected
-
-
-async def served(api, *resources):
-    async with asyncio.timeout(60):
-        for resource in resources:
-            while True:
-                try:
-                    await anext(api.pages(Selection(resource)))
-                    break
-                except ApiError:
-                    await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -126,6 +109,17 @@ async def test_what_is_there_comes_first_and_then_every_change(api, by, space) -
         )
         await api.delete(AIROUTE.at(space, "more"))
         await reader.until(lambda r: route(space, "more") not in r.resources.routes)
+
+
+async def test_a_user_without_a_name_hears_changes(api, by, space, monkeypatch) -> None:
+    def unknown() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    async with reading(api, by) as reader:
+        await put(api, AIROUTE, "chat", space, spec=ROUTE)
+        await reader.until(lambda r: Key("AIRoute", space, "chat") in r.resources.routes)
+        assert reader.source.starts == 1
 
 
 async def test_an_object_that_cannot_be_used_says_which_field(api, by, space) -> None:
@@ -423,8 +417,6 @@ async def _restricted(api, kubeconfig, namespace):
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = (await api.create(account.at(namespace, "reader", "token"), request))["status"]["token"]
     admin = login(kubeconfig)
-    from dataclasses import replace
-
     given = replace(admin, token=token, certificate_data=None, private_key_data=None, certificate_path=None, private_key_path=None)  # fmt: skip
     return lambda: given
 
@@ -442,3 +434,52 @@ async def test_a_thousand_routes_are_read_at_once(api, by, space) -> None:
         await reader.until(lambda r: route(space) in r.resources.routes)
         await eventually(lambda: reader.source.audit.rounds)
         assert reader.source.audit.drift == 0
+
+
+@pytest.mark.parametrize("how", ["stopped", "paused"])
+async def test_the_api_server_may_be_away_for_a_while(own_cluster, api, by, space, how) -> None:
+    """A real one: what was read stays, and what changed meanwhile comes once it is back."""
+    await put_secret(api, space, "key", b"one")
+    await put(api, AIBACKEND, "openai", space, spec=BACKEND)
+    async with reading(api, by) as reader:
+        await eventually(lambda: reader.source.audit.rounds)
+        if how == "stopped":
+            await asyncio.to_thread(own_cluster.stop, "kube-apiserver")
+        else:
+            own_cluster.pause("kube-apiserver")
+        count = reader.count
+        await asyncio.sleep(3)
+        assert reader.count == count
+        assert Key("AIBackend", space, "openai") in reader.last.resources.backends
+        if how == "stopped":
+            await asyncio.to_thread(own_cluster.start, "kube-apiserver")
+        else:
+            own_cluster.resume("kube-apiserver")
+        await put(api, AIROUTE, "chat", space, spec=ROUTE)
+        await put_secret(api, space, "key", b"two")
+        await reader.until(lambda r: route(space) in r.resources.routes)
+        two = {"apiKey": SecretValue(b"two")}
+        await reader.until(lambda r: r.resources.secrets[Key("Secret", space, "key")] == two)
+        assert reader.source.starts <= 3
+
+
+@pytest.mark.parametrize("namespaces", [(), ("default",)], ids=["cluster", "namespace"])
+async def test_kinds_may_come_later(make_cluster, namespaces) -> None:
+    """On an API server that knows neither Gateway API nor our kinds."""
+    young = await asyncio.to_thread(make_cluster)
+    by = partial(login, young.kubeconfig)
+    scope = Scope(namespaces=namespaces)
+    async with Api(by) as api, reading(api, by, scope) as reader:
+        assert {"Gateway", "AIRoute"} <= reader.source.absent
+        await asyncio.to_thread(young.apply_crds, programs.gateway_api())
+        await asyncio.to_thread(young.apply_crds, CRDS)
+        listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+        spec = {"gatewayClassName": "dragoman", "listeners": [listener]}
+        await put(api, GATEWAY, "ai", "default", spec=spec)
+        await put(api, AIROUTE, "chat", "default", spec=ROUTE)
+        await reader.until(lambda r: Key("Gateway", "default", "ai") in r.resources.gateways)
+        await reader.until(lambda r: route("default") in r.resources.routes)
+        await eventually(lambda: not reader.source.absent)
+        await put(api, AIROUTE, "more", "default", spec=ROUTE)
+        await reader.until(lambda r: route("default", "more") in r.resources.routes)
+    await asyncio.to_thread(young.down)

@@ -214,6 +214,21 @@ def test_what_keeps_a_gateway_from_being_programmed_leaves_its_routes_alone(
     assert said(found[ROUTE]) == "True Programmed"
 
 
+@pytest.mark.parametrize(
+    ("asked", "accepted", "programmed"),
+    [
+        ("{type: IPAddress}", "True Accepted", "True Programmed"),
+        ("{value: 10.9.9.9}", "False UnsupportedAddress", "False AddressNotUsable"),
+    ],
+)
+def test_an_address_may_be_wished_for_but_not_chosen(
+    asked: str, accepted: str, programmed: str
+) -> None:
+    world, translation = parts(listeners=f"  addresses: [{asked}]")
+    found = shown(world, ai=at("live", translation))[AI]
+    assert (said(found, "Accepted"), said(found, "Programmed")) == (accepted, programmed)
+
+
 def test_addresses_say_what_they_are_and_are_left_out_while_unknown() -> None:
     world, translation = parts()
     found = shown(world, ai=at("live", translation))
@@ -285,8 +300,8 @@ def test_listeners_speak_gateway_apis_words(
         conflicted,
     ]
     ours = [{"group": "dragoman.dev", "kind": "AIRoute"}]
-    assert listener["supportedKinds"] == ([] if name == "kinds" else ours)
-    assert listener["attachedRoutes"] == int(name in ("http", "mixed"))
+    assert listener["supportedKinds"] == ([] if name in ("kinds", "raw") else ours)
+    assert listener["attachedRoutes"] == int(name not in ("kinds", "raw"))
     assert said(found, "Accepted") == "True ListenersNotValid"
 
 

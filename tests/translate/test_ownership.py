@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.resources import Object
-from controller.translate.ownership import Claim, Owned, settle
+from controller.translate.ownership import Claim, Owned, claims, settle
 from crds.airoute import AIRouteSpec
 from crds.meta import Key, ObjectMeta
 from crds.plan import Candidate
@@ -85,7 +85,7 @@ def served(owned: Owned, request: tuple[str, dict[str, str]]) -> Candidate | Non
 @given(worlds)
 def test_the_index_serves_as_the_rules_say(world: list) -> None:
     routes = [route(number, namespace, rules) for number, (namespace, rules) in enumerate(world)]
-    owned = settle(routes, "*")
+    owned = settle([claims(each) for each in routes], "*")
     age = {each.key: number for number, each in enumerate(routes)}
     order = {claim: number for number, claim in enumerate(owned.claims)}
     for request in REQUESTS:
@@ -104,8 +104,8 @@ def test_the_index_serves_as_the_rules_say(world: list) -> None:
 def test_only_what_would_do_harm_or_nothing_is_left_out(world: list) -> None:
     """Each conflicted claim equals one that stands, or would take a request from a foreign one."""
     routes = [route(number, namespace, rules) for number, (namespace, rules) in enumerate(world)]
-    owned = settle(routes, "*")
-    alone = [claim for each in routes for claim in settle([each], "*").claims]
+    owned = settle([claims(each) for each in routes], "*")
+    alone = [claim for each in routes for claim in settle([claims(each)], "*").claims]
     lost = [claim for claim in alone if claim not in owned.claims]
     for claim in lost:
         rank = specificity(claim)
@@ -133,6 +133,6 @@ def test_only_what_would_do_harm_or_nothing_is_left_out(world: list) -> None:
 def test_age_comes_before_name() -> None:
     rules = [[(("Exact", "a"), {})]]
     young, old = route(0, "red", rules), route(1, "red", rules)
-    owned = settle([old, young], "*")
+    owned = settle([claims(old), claims(young)], "*")
     assert [row.route for row in owned.tier.exact["a"]] == ["red/n1"]
     assert owned.faults[0].key == young.key

@@ -11,6 +11,7 @@ from controller.owners import owners
 from controller.resources import Broken, Object, Problem, Resources
 from controller.translate import translate
 from controller.translate.conditions import problems
+from controller.translate.memo import Memo
 from controller.translate.virtual_hosts import CLASS_LIMIT
 from crds.aibackend import AIBackendSpec
 from crds.aipolicy import AIPolicySpec
@@ -335,3 +336,38 @@ def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
         for host in each.virtual_hosts
     ]
     assert len(domains) == len(set(domains))
+
+
+EDITS = st.sampled_from(["edit", "drop", "policy", "backend", "gateway"])
+
+
+@given(st.lists(EDITS, max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
+    memo = Memo()
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "ai"}
+    held = {
+        "routes": {k: v for i in range(4) for k, v in routed(f"route-{i}", {}).items()},
+        "policies": {},
+        "backends": made("AIBackend", "openai", OPENAI),
+        "gateways": made("Gateway", "ai", GATEWAY),
+    }
+    for number, edit in enumerate(["none", *edits]):
+        match edit:
+            case "edit":
+                held["routes"] |= routed(f"route-{number % 4}", {"name": f"r{number}"})
+            case "drop":
+                held["routes"].pop(next(iter(held["routes"]), None), None)
+            case "policy":
+                request = {"maxBodySize": f"{number + 1}Mi"}
+                spec = {"targetRefs": [target], "request": request}
+                held["policies"] = made("AIPolicy", "p", spec)
+            case "backend":
+                held["backends"] = made(
+                    "AIBackend", "openai", {**OPENAI, "models": [{"name": f"m{number}"}]}
+                )
+            case "gateway":
+                listener = {**LISTENER, "port": 80 + number}
+                held["gateways"] = made("Gateway", "ai", {**GATEWAY, "listeners": [listener]})
+        resources = Resources(**{kind: dict(objects) for kind, objects in held.items()})
+        assert translate(resources, memo=memo) == translate(resources)

