@@ -3,11 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-PROTOS := $(shell git ls-files "*.proto")
+PROTOS := ext_proc/extproc.proto ext_proc/discovery.proto controller/xds/discovery.proto
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url
 GUARDRAILS ?= ../shared/data/guardrails
 
-.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto docs lock bench bench-kubernetes accuracy clean
+.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto lock bench bench-kubernetes accuracy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'

@@ -162,7 +162,7 @@ def cold_start(kubeconfig: Path) -> dict[str, float]:
     try:
         while subprocess.run(
             ["curl", "-sf", f"http://127.0.0.1:{port}/readyz"], capture_output=True, check=False
-        ).returncode:  # noqa: E501
+        ).returncode:
             time.sleep(0.1)
         ready = time.monotonic() - began
         status = Path(f"/proc/{process.pid}/status").read_text()

@@ -7,9 +7,8 @@ decided in `term`; reading and writing themselves are in `sources`.
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, fields
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from controller import ir, names
@@ -24,9 +23,12 @@ from controller.site import Site
 from controller.sources.gather import Reading
 from controller.sources.seen import Sight
 from controller.standing import World, show
+from controller.standing.progress import Progress
 from controller.translate import NOTHING_ACCEPTED, Translation, translate
+from controller.translate.conditions import problems
 from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
+from controller.xds.build import Builder
 from controller.xds.server import Feed
 from crds.gateway import GatewaySpec
 from crds.meta import Key
@@ -54,8 +56,10 @@ class Cluster:
         self._metrics = metrics
         self._listeners: list[Callable[[], None]] = []
         self._sites: dict[Key, Site] = {}
+        self._builders: dict[Key, Builder] = {}
         self._accepted: Accepted = NOTHING_ACCEPTED
         self._memo = Memo()
+        self._wants: dict[Key, tuple[object, object, Wanted | Unusable]] = {}
         self._resources = Resources()
         self._translation: Translation | None = None
         self._leading = False
@@ -80,17 +84,23 @@ class Cluster:
         """Translate every reading and hand it on; a fault of ours costs that reading alone."""
         async for reading in readings:
             try:
-                with self._metrics.translate.time():
-                    translation = await asyncio.to_thread(
-                        translate,
-                        reading.resources,
-                        self._accepted,
-                        self._settings.place,
-                        self._memo,
-                    )
-                self._apply(reading.resources, translation)
+                translation = await self._translated(reading.resources)
+                found = shares(translation.config)
+                await asyncio.to_thread(self._build, found)
+                self._apply(reading.resources, translation, found)
             except Exception:
                 logger.exception("this is a bug of ours; what runs goes on unchanged")
+
+    async def _translated(self, resources: Resources) -> Translation:
+        """The translation; again if meanwhile another version of a policy was accepted."""
+        while True:
+            accepted = self._accepted
+            with self._metrics.translate.time():
+                translation = await asyncio.to_thread(
+                    translate, resources, accepted, self._settings.place, self._memo
+                )
+            if self._accepted == accepted:
+                return translation
 
     def lead(self) -> None:
         """Serve all proxies from now on."""
@@ -129,12 +139,24 @@ class Cluster:
         )
         return show(World(self._resources, self._translation.statuses, deliveries, unread))
 
-    def _apply(self, resources: Resources, translation: Translation) -> None:
+    def _build(self, found: Mapping[Key, ir.Config]) -> None:
+        """Build aside what will be served: the loop has proxies and probes to answer meanwhile."""
+        for key, config in found.items():
+            self._builder(key).build(config)
+
+    def _builder(self, key: Key) -> Builder:
+        return self._builders.setdefault(key, Builder(self._settings.build))
+
+    def _apply(
+        self, resources: Resources, translation: Translation, found: Mapping[Key, ir.Config]
+    ) -> None:
         self._resources, self._translation = resources, translation
-        self._metrics.count_objects(_counted(resources))
-        found = shares(translation.config)
+        self._metrics.count_objects(resources.count())
+        self._metrics.problems.set(len(problems(translation.statuses)))
         for key in self._sites.keys() - translation.gateways.keys():
             self._sites.pop(key).follow()
+            self._wants.pop(key, None)
+            del self._builders[key]
         for key in translation.gateways:
             site = self._sites.get(key) or self._site(key)
             site.serve(found.get(key, ir.Config()), translation)
@@ -144,7 +166,7 @@ class Cluster:
 
     def _site(self, key: Key) -> Site:
         settings = self._settings
-        site = Site(key, settings.build, settings.drain_s, self._metrics, self._moved)
+        site = Site(key, self._builder(key), settings.drain_s, self._metrics, self._moved)
         site.expect(self._ready(key))
         if self._leading:
             site.lead()
@@ -164,13 +186,12 @@ class Cluster:
         """What no proxy lacks is what broken policies fall back on."""
         if self._translation is None:
             return
-        lacking = (
-            site
-            for site in self._sites.values()
-            if not site.waits and site.live is not self._translation
-        )
-        if not self._leading or not any(lacking):
-            self._accepted = self._translation.accepted
+        lacking = {
+            key
+            for key, site in self._sites.items()
+            if self._leading and not site.waits and site.live is not self._translation
+        }
+        self._accepted = held(self._translation, self._accepted, lacking)
 
     def _seen(self, key: Key) -> None:
         if key.kind == "Pod":
@@ -191,8 +212,14 @@ class Cluster:
         return [self._translation.gateways[key] for key in opened]
 
     def _want(self, gateway: Object[GatewaySpec]) -> Wanted | Unusable:
-        maps = self._resources.config_maps
-        return want(gateway, gateway.meta.uid, self._settings.data_plane, maps)
+        """What its data plane is made of; read anew only if it is written anew."""
+        maps, ref = self._resources.config_maps, gateway.spec.infrastructure.parameters_ref
+        own = maps.get(Key("ConfigMap", gateway.key.namespace, ref.name)) if ref else None
+        last = self._wants.get(gateway.key)
+        if last is None or last[0] is not gateway or last[1] is not own:
+            found = want(gateway, gateway.meta.uid, self._settings.data_plane, maps)
+            last = self._wants[gateway.key] = gateway, own, found
+        return last[2]
 
     def _reached(
         self, gateway: Object[GatewaySpec]
@@ -210,10 +237,16 @@ class Cluster:
         return sum(site.connected(role) for site in self._sites.values())
 
 
-def _counted(resources: Resources) -> Counter[str]:
-    kinds = (
-        getattr(resources, each.name)
-        for each in fields(resources)
-        if each.name not in {"broken", "namespace_labels"}
-    )
-    return Counter(key.kind for objects in kinds for key in objects)
+def held(found: Translation, before: Accepted, lacking: Collection[Key]) -> Accepted:
+    """The AIPolicies that no proxy lacks; one that a lacking Gateway needs stays as it was.
+
+    Others' Gateways count for nothing: a stuck one would keep every AIPolicy from growing up.
+    """
+    if not lacking:
+        return found.accepted
+    known = Progress(found.statuses, {}, {}, {}, {})
+    policies = {
+        key: policy if set(lacking).isdisjoint(known.gateways(key)) else before.policies.get(key)
+        for key, policy in found.accepted.policies.items()
+    }
+    return Accepted({key: policy for key, policy in policies.items() if policy is not None})

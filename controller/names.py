@@ -95,6 +95,11 @@ def spiffe(gateway: Key) -> str:
     return f"spiffe://dragoman.dev/ns/{gateway.namespace}/gateway/{gateway.name}"
 
 
+def is_object_name(text: str) -> bool:
+    """Whether objects can be called so. Not every schema asks; paths and selectors need it."""
+    return re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", text) is not None
+
+
 _LABEL_LENGTH = 63
 _HASH_LENGTH = 8
 

@@ -5,9 +5,7 @@ itself; what runs goes on. The steps are in `translate`, `xds.build` and `xds.ca
 """
 
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import fields
+from collections.abc import AsyncIterator, Callable
 
 from controller import ir
 from controller.kept import Kept
@@ -105,7 +103,7 @@ class Reconciler:
             _check_readable(reading)
         with self._metrics.translate.time():
             translation = translate(reading.resources, self._accepted, memo=self._memo)
-        self._metrics.count_objects(_counted(reading.resources))
+        self._metrics.count_objects(reading.resources.count())
         self._reading, self._translation = reading, translation
         if starting and not translation.config.listeners:
             raise FatalError(self._no_gateway())
@@ -177,17 +175,8 @@ def _unserved(event: Refused, address: str) -> str:
 def _check_readable(reading: Reading) -> None:
     if reading.unreadable:
         raise FatalError("; ".join(str(each) for each in reading.unreadable))
-    if not any(_counted(reading.resources).values()) and not reading.resources.broken:
+    if not reading.resources.count() and not reading.resources.broken:
         raise FatalError("no configuration: there is no object in the directory")
-
-
-def _counted(resources: Resources) -> Mapping[str, int]:
-    kinds = (
-        getattr(resources, field.name)
-        for field in fields(resources)
-        if field.name not in {"broken", "namespace_labels"}
-    )
-    return Counter(key.kind for objects_of_kind in kinds for key in objects_of_kind)
 
 
 def _urls(config: ir.Config, address: str) -> list[str]:

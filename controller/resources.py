@@ -5,6 +5,7 @@ stands in `broken` with its problems, so that it can be reported and, where safe
 answered for.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,3 +36,12 @@ class Resources:
     endpoint_slices: Mapping[Key, Object[EndpointSlice]] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
+
+    def count(self) -> Counter[str]:
+        """How many readable objects of each kind there are."""
+        kinds = (
+            *(self.gateways, self.gateway_classes, self.reference_grants),
+            *(self.routes, self.policies, self.backends),
+            *(self.secrets, self.config_maps, self.services, self.endpoint_slices),
+        )
+        return Counter(key.kind for objects in kinds for key in objects)

@@ -64,8 +64,8 @@ class Rollout(Generic[NoteT]):
         served = overlap.without(config, self.refusals)
         if served is not config:
             target = self._builder.build(served)
-        self._notes[target.version] = note
-        if target.version == self.live:
+        self._notes = {target.version: note}  # only what was published last can go live
+        if target.version == self.live == self.version:
             self._settled(note)
         if target.version != self.version:
             before = self.served if self._cache.drained else self._overlap

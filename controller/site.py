@@ -11,11 +11,11 @@ from controller import ir
 from controller.metrics import Metrics
 from controller.owners import owners
 from controller.rollout import Rollout
-from controller.settings import BuildSettings
 from controller.standing import Delivery, Rejection
 from controller.translate import Translation
 from controller.xds.build import Builder
 from controller.xds.cache import Cache, Event, Live, Refused
+from controller.xds.overlap import needs
 from controller.xds.refusals import Refusal
 from controller.xds.server import Feed
 from controller.xds.snapshot import TYPES
@@ -28,13 +28,13 @@ class Site:
     def __init__(
         self,
         gateway: Key,
-        settings: BuildSettings,
+        builder: Builder,
         drain_s: float,
         metrics: Metrics,
         changed: Callable[[], None],
     ) -> None:
         self._gateway = gateway
-        self._builder = Builder(settings)
+        self._builder = builder
         self._drain_s = drain_s
         self._metrics = metrics
         self._changed = changed
@@ -130,12 +130,13 @@ class Site:
             )
 
     def _affected(self, refusal: Refusal) -> Iterator[Key]:
-        """The AIRoutes that are not served as written because of a target or virtual host."""
+        """The AIRoutes not served as written because of a target, its secret, or a virtual host."""
         for plan in self._config.virtual_host_plans:
             if f"vh/{plan.name}" == refusal.name:
                 yield from (_route(name) for name in plan.routes)
+        lost = {each.name for each in self._config.targets if needs(each, (refusal.name,))}
         for name, targets in self._config.uses.items():
-            if refusal.name in targets:
+            if not lost.isdisjoint(targets):
                 yield _route(name)
 
 

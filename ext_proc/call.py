@@ -135,6 +135,5 @@ class Served:
     usage: Usage | None = None
     model: str | None = None
     """The model the provider says it used."""
-    output_text_tokens: int = 0
     cost: Decimal | None = None
     verdicts: list[Verdict] = field(default_factory=list)

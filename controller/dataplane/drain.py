@@ -8,6 +8,8 @@ from controller import names
 
 SETTLE_SECONDS = 5
 """How long new requests may still arrive after Kubernetes took the pod out of its Services."""
+_OF_REQUESTS = "%5Ehttp%5C.https%3F/.*downstream_%28rq_active%7Ccx_tx_bytes_buffered%29%24"
+"""Requests under way and answers not sent yet, of listeners that serve."""
 
 
 def script(port: int = names.LOCAL_PORT, settle_seconds: int = SETTLE_SECONDS) -> str:
@@ -21,10 +23,14 @@ ask() {{
   exec 3<&- 3>&-
 }}
 busy() {{
-  ask 'GET /stats?filter=%5Ehttp%5C.https%3F/.*downstream_%28rq_active%7Ccx_tx_bytes_buffered%29%24' |
+  ask 'GET /stats?filter={_OF_REQUESTS}' | {{
+    answered=
     while read -r name count; do
+      [[ $name == HTTP/1.1 && $count == 200* ]] && answered=yes
       [[ $name == http.http* && $count != 0 ]] && echo "$name"
     done
+    [[ $answered ]] || echo unanswered
+  }}
 }}
 ask 'POST /drain_listeners?graceful&skip_exit' >/dev/null 2>&1 || exit 0
 while (( SECONDS < $1 )); do

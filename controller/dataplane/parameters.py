@@ -20,6 +20,10 @@ from crds.objects import line, path
 KEY = "dataPlane.yaml"
 """The key of a Gateway's parameters in its ConfigMap."""
 
+LONGEST = 64 * 1024
+"""Of a document: reading a large one would hold up everyone else."""
+_MOST_LINES = 8
+
 Document: TypeAlias = Mapping[str, Any]
 Count = Annotated[int, Field(ge=1, le=1000, strict=True)]
 
@@ -164,7 +168,7 @@ def parameters(*texts: tuple[str, str]) -> Parameters | Unusable:
             return Unusable(
                 tuple(
                     line(message, origin=name, field=path(where))
-                    for where, message in explain(error, Parameters)
+                    for where, message in explain(error, Parameters)[:_MOST_LINES]
                 )
             )
         merged = merged_with(merged, document)
@@ -193,6 +197,8 @@ def _parse(document: Document) -> Parameters:
 
 
 def _document(name: str, text: str) -> Document | Unusable:
+    if len(text) > LONGEST:
+        return Unusable((line(f"must be at most {LONGEST} characters", origin=name),))
     try:
         documents = read(text)
     except Unreadable as error:

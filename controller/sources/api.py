@@ -168,7 +168,7 @@ class Api:
                     if event["type"] == "ERROR":
                         raise _error(event["object"], 0, "")
                     yield event["type"], _named(event["object"], selection.resource)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, orjson.JSONDecodeError) as error:
             raise _unanswered(error) from None
 
     async def close(self) -> None:
@@ -200,7 +200,7 @@ class Api:
                 method, path, params=params, headers=headers, data=content, timeout=timeout
             ) as response:
                 answer: Json = orjson.loads(await response.read())
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, orjson.JSONDecodeError) as error:
             raise _unanswered(error) from None
         return answer
 

@@ -126,10 +126,10 @@ class Follow:
         if error.code == HTTPStatus.NOT_FOUND:
             self._reset([])
             return REFUSED_S
-        if error.code == HTTPStatus.FORBIDDEN:
+        if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
             if not self.answered.is_set():
                 where = self._selection.namespace or "any namespace"
-                logger.warning("%s of %s may not be read (%s)", resource.kind, where, error)
+                logger.warning("%s of %s can't be read (%s)", resource.kind, where, error)
             self.answered.set()
             return REFUSED_S
         logger.debug("%s is asked for again: %s", resource.kind, error)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from controller.sources.api import Api, ApiError, Json
 from controller.sources.login import Login
@@ -67,11 +68,14 @@ class LastSeen(Mapping[str, Any]):
 
 
 class Views:
-    """One view of each object until it is seen anew, so that views can be told apart."""
+    """One view of each object until it is seen anew, so that views can be told apart.
+
+    Only the reader keeps it: what was deleted leaves nothing here.
+    """
 
     def __init__(self, meta: Callable[[Key], Meta | None]) -> None:
         self._meta = meta
-        self._views: dict[Key, LastSeen] = {}
+        self._views: WeakValueDictionary[Key, LastSeen] = WeakValueDictionary()
 
     def read(self, key: Key) -> LastSeen | None:
         """The object as it was last seen, if it is there."""

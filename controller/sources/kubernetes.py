@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from controller.resources import Resources
@@ -47,8 +47,6 @@ class Scope:
     """All if empty."""
     class_name: str = "dragoman"
     """The GatewayClass that is ours also while it does not exist."""
-    also: frozenset[Key] = field(default_factory=frozenset)
-    """Secrets and ConfigMaps to follow though nothing refers to them."""
     audit_s: float = 300.0
 
     @property
@@ -60,7 +58,7 @@ class Scope:
     @property
     def followed(self) -> set[Selection]:
         """What is followed whatever refers to it."""
-        found = selections(self.also)
+        found = set()
         if self.namespaces:
             found.add(Selection(Resource("gateway.networking.k8s.io/v1", "GatewayClass")))
             namespace = Resource("v1", "Namespace")
@@ -113,10 +111,11 @@ class Source:
 
         Raises only for a fault of ours: kopf's loop stands still, a task of ours broke.
         """
-        await asyncio.gather(*(self._prime(kind) for kind in self._scope.kinds))
         self._looking.want(seen.scope(self._scope.namespaces))
+        await asyncio.gather(*(self._prime(kind) for kind in self._scope.kinds))
         self._follow()
         await self._within(self._following.answered())
+        await self._within(self._looking.answered())  # who leads must know whom to wait for
         self._start()
         self.primed = True
         reading = await self._read(Resources())

@@ -130,8 +130,8 @@ class Election:
         except TimeoutError:
             trouble = "no answer in time"
         except ApiError as error:
-            if error.code == HTTPStatus.CONFLICT:
-                self._lease = {}
+            if error.code in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
+                self._lease = {}  # look again
             else:
                 trouble = str(error)
         if trouble and trouble != self._trouble:

@@ -223,10 +223,11 @@ def _identity(secret: Json) -> Identity | None:
 
 
 def _owner(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The Gateway that controls an object."""
+    """The Gateway that controls an object; paths are made of its name, and others may write it."""
     for each in metadata.get("ownerReferences") or ():
         group = each["apiVersion"].partition("/")[0]
-        if (group, each["kind"], each.get("controller")) == (GATEWAY_GROUP, "Gateway", True):
+        of = group, each["kind"], each.get("controller")
+        if of == (GATEWAY_GROUP, "Gateway", True) and names.is_object_name(each["name"]):
             found: Mapping[str, Any] = each
             return found
     return None
@@ -254,6 +255,6 @@ def _hash(live: Json) -> str:
 
 def _sets_replicas(managed: Mapping[str, Any]) -> bool:
     fields = managed.get("fieldsV1", {}).get("f:spec", {})
-    return (managed["manager"], managed["operation"]) == (MANAGER, "Apply") and (
+    return (managed.get("manager"), managed.get("operation")) == (MANAGER, "Apply") and (
         "f:replicas" in fields
     )

@@ -8,6 +8,7 @@ asked here only to read no Secret for people who must not use it; `translate` ju
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from controller import names
 from crds.gateway import GatewayClassSpec, ReferenceGrantSpec
 from crds.meta import CONTROLLER_NAME, GATEWAY_GROUP, Key
 from crds.objects import Object
@@ -36,7 +37,6 @@ _PLACES: Mapping[str, tuple[_Place, ...]] = {
         _Place(("listeners", "tls", "certificateRefs"), "Secret", across=True),
         _Place(("infrastructure", "parametersRef"), "ConfigMap"),
     ),
-    "GatewayClass": (_Place(("parametersRef",), "ConfigMap", across=True),),
 }
 
 
@@ -82,7 +82,7 @@ def wanted(
         for each in found
         if (each.kind != "Gateway" or each.gateway_class in ours)
         and (
-            each.namespace in ("", each.to.namespace)
+            each.namespace == each.to.namespace
             or not permitted.isdisjoint(_asked(each.namespace, each.to))
         )
     )
@@ -120,6 +120,8 @@ def _target(table: Mapping[str, Any], place: _Place, namespace: str) -> Key | No
     name, kind = table.get("name"), table.get("kind", place.kind)
     group = table.get("group") or ""
     there = (table.get("namespace") or namespace) if place.across else namespace
-    if not isinstance(name, str) or not isinstance(there, str) or not name or not there:
+    if not isinstance(name, str) or not isinstance(there, str):
+        return None
+    if not (names.is_object_name(name) and names.is_object_name(there)):
         return None
     return Key(place.kind, there, name) if (group, kind) == ("", place.kind) else None

@@ -140,6 +140,7 @@ class StatusWriter:
                     group.create_task(self._work())
         finally:
             self._writing = False
+            self._wanted = {}  # another will have written other things by the next time
 
     def _compare(self, key: Key) -> None:
         """Have a status written if it differs from what was last seen; equal ones are identical."""
@@ -211,7 +212,8 @@ class StatusWriter:
             self._trouble = True
             if key in self._wanted:
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                longest = min(self._pace.longest_retry_s, self._pace.retry_s * 2**failures)
+                growing = self._pace.retry_s * 2 ** min(failures, 16)
+                longest = min(self._pace.longest_retry_s, growing)
                 self._postpone(key, max(error.retry_after, random.uniform(0.5, 1) * longest))  # noqa: S311  # jitter
         else:
             self._failures.pop(key, None)

@@ -119,7 +119,8 @@ def _refused(backend: Object[AIBackendSpec], networks: Sequence[Network]) -> Ite
     address = ip_address(host)
     inside = [str(each) for each in networks if each.version == address.version and address in each]
     if inside:
-        text = f"{host} is in {inside[0]}, where no provider may be; see --allow-endpoints"
+        exception = "the chart's allowEndpoints can make an exception"
+        text = f"{host} is in {inside[0]}, where no provider may be; {exception}"
         yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.endpoint.hostname", text)
 
 

@@ -29,6 +29,7 @@ Reason = Literal[
     "NoMatchingParent",
     "NotAllowedByListeners",
     "Overridden",
+    "PolicyNotInForce",
     "ProtocolConflict",
     "RefNotPermitted",
     "SecretNotFound",

@@ -75,12 +75,26 @@ def attach(
         for index, ref in enumerate(broken.targets or ()):
             if problem := _missing(level(broken.key, ref), sections, resources):
                 faults.append(_not_found(broken.key, index, ref, problem))
+    faults += _closed(missing)
     guards = {
         place: _guards(found.get(place, ()), missing.get(place, ()))
         for place in sorted(found.keys() | missing.keys(), key=_order)
     }
     faults += _overridden(found, _above(routes, {place.target for place in found}))
     return Levels(guards, found, tuple(faults))
+
+
+def _closed(missing: Mapping[Level, tuple[str, ...]]) -> Iterator[Fault]:
+    """What an AIRoute is told of broken policies of its own, since its requests get 503."""
+    for place, policies in missing.items():
+        if place.target.kind == "AIRoute":
+            of_rule = f" (rule {place.section})" if place.section else ""
+            text = (
+                f"AIPolicy {', '.join(policies)} cannot be put in force, so requests{of_rule} get "
+                "503 until it is mended; see its status"
+            )
+            reason: Reason = "PolicyNotInForce"
+            yield Fault(place.target, "PartiallyInvalid", reason, "spec", text)
 
 
 def _order(place: Level) -> tuple[Key, str]:

@@ -120,10 +120,6 @@ def _tier(claims: Sequence[Claim]) -> MatchTier:
     )
 
 
-def _longest_first(value: str) -> tuple[int, str]:
-    return -len(value), value
-
-
 def _rows(claims: Sequence[Claim]) -> tuple[Candidate, ...]:
     return tuple(claim.candidate for claim in claims)
 

@@ -143,7 +143,7 @@ def _route(route: Object[AIRouteSpec], attached: Attached, faults: list[Fault]) 
 
 def _backend(backend: Object[AIBackendSpec], outcome: Outcome, faults: list[Fault]) -> Status:
     if faults:
-        programmed = conditions.not_programmed("Invalid", "no rule is served by it")
+        programmed = conditions.not_programmed("Invalid", "it serves nothing until this is mended")
     elif backend.key in outcome.referenced:
         programmed = conditions.pending()
     else:

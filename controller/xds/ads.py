@@ -133,6 +133,7 @@ class Stream:
     def offer(self, type_url: str, view: Resources) -> tuple[Response, ...]:
         """What must be sent so that the client holds the view; it counts as sent from now on.
 
+        A resource without content stands for one that only the client knows, and is never sent.
         What a client asked for by name it gives up itself, once nothing it holds refers to it: a
         removal would only hurt it before then.
         """
@@ -142,7 +143,9 @@ class Stream:
         changed = [
             resource
             for name, resource in view.items()
-            if subscription.covers(name) and subscription.sent.get(name) != resource.version
+            if subscription.covers(name)
+            and subscription.sent.get(name) != resource.version
+            and resource.content
         ]
         gone = [name for name in subscription.sent if name not in view]
         removed = tuple(sorted(gone)) if subscription.wildcard else ()
@@ -157,13 +160,17 @@ class Stream:
         return all(
             subscription.held.get(name) == resource.version
             for name, resource in view.items()
-            if unasked or subscription.covers(name)
+            if resource.content and (unasked or subscription.covers(name))
         )
 
     def held(self, type_url: str) -> frozenset[str]:
         """The names the client has ACKed in any version."""
+        return frozenset(self.versions(type_url))
+
+    def versions(self, type_url: str) -> dict[str, str]:
+        """What the client has ACKed: versions by name."""
         subscription = self._subscriptions.get(type_url)
-        return frozenset(subscription.held) if subscription else frozenset()
+        return dict(subscription.held) if subscription else {}
 
     def _send(
         self,

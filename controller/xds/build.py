@@ -92,7 +92,7 @@ def _secret(name: str, secret: ir.Secret) -> Resource:
 
 
 def _routes(name: str, table: routes.Table) -> Resource:
-    return snapshot.resource(name, routes.build(table))
+    return snapshot.encoded(name, routes.build(table))
 
 
 def _plan(_name: str, item: plans.Plan) -> Resource:

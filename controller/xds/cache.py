@@ -56,6 +56,8 @@ class Cache:
         self._connected_at: dict[int, float] = {}
         self._opened = 0
         self._published: Snapshot | None = None
+        self._version = ""
+        """Of what is published."""
         self._target = Snapshot()
         self._bridge: Mapping[str, Resource] = {}
         self._retained: dict[str, dict[str, Resource]] = {}
@@ -92,12 +94,13 @@ class Cache:
 
     def publish(self, target: Snapshot, bridge: Mapping[str, Resource], now: float) -> None:
         """Set what all clients should hold; `bridge`: routes that serve old and new plans alike."""
-        if self._published is None or self._live == self._published.version:
+        if self._published is None or self._live == self._version:
             self._since = now
-        if self._published is None or self._published.version != target.version:
+        version = target.version
+        if self._published is None or self._version != version:
             self._live = ""
             self._awaited = self._ready or frozenset()
-        first, self._published = self._published is None, target
+        first, self._published, self._version = self._published is None, target, version
         self.refusals.forget_all_but(target)
         self._keep_what_goes(target)
         self._bridge, self._drain_until = bridge, None
@@ -115,16 +118,19 @@ class Cache:
     def disconnect(self, number: int, now: float) -> None:
         """The stream is gone; a client that comes back says what it holds."""
         stream = self._streams.pop(number)
-        self._left[stream.role, stream.place] = self._asked.pop(number, now)
+        since = self._asked.pop(number, now)
+        if self._ready is None or stream.place in self._ready:
+            self._left[stream.role, stream.place] = since
         del self._connected_at[number]
 
     def receive(self, number: int, request: Request) -> tuple[Event, ...]:
         """Take a client's request."""
         stream = self._streams[number]
+        held = stream.versions(request.type_url)
         outcomes = stream.receive(request)
-        if not stream.waits:
-            self._asked.pop(number, None)
-        return tuple(event for outcome in outcomes for event in self._judge(outcome))
+        if outcomes or not stream.waits:
+            self._asked.pop(number, None)  # `advance` notes what it still owes
+        return tuple(event for outcome in outcomes for event in self._judge(outcome, held))
 
     def advance(self, now: float) -> tuple[list[tuple[int, Response]], tuple[Event, ...]]:
         """What to send to whom now, and what has come true."""
@@ -137,8 +143,9 @@ class Cache:
             for number in self._of("ext_proc")
             for each in self._streams[number].offer(PLAN, self._plans)
         ]
-        for number, _ in sent:
-            self._asked.setdefault(number, now)
+        for number, stream in self._streams.items():
+            if stream.waits:
+                self._asked.setdefault(number, now)
         events = (*self._announce(now), *self._note_silence(now))
         if self._finish(now):
             more, _ = self.advance(now)
@@ -150,7 +157,7 @@ class Cache:
         due = [when for _, when in self._owing() if when > now]
         if self._drain_until is not None:
             due.append(self._drain_until)
-        elif self._published is not None and self._live != self._published.version:
+        elif self._published is not None and self._live != self._version:
             due.append(now + 1.0)
         return min(due, default=None)
 
@@ -171,19 +178,18 @@ class Cache:
         """The pods that must hold the target; None: whoever is connected."""
         return None if self._ready is None else (self._awaited & self._ready) or self._ready
 
-    def _absent(self) -> list[tuple[str, str]]:
-        """Role and place of required clients that are not connected."""
-        here = {(stream.role, stream.place) for stream in self._streams.values()}
-        required = self._required() or frozenset()
-        return [(r, place) for place in sorted(required) for r in ROLES if (r, place) not in here]
-
     def _owing(self) -> Iterator[tuple[str, float]]:
         """Who owes an answer or should be connected, and when that has lasted too long."""
         for number, since in self._asked.items():
             yield self._streams[number].node_id, since + SILENT_S
-        for role, place in self._absent() if self._published is not None else ():
-            since = max(self._since, self._left.get((role, place), 0.0))
-            yield f"{role}/{place}", since + SILENT_S
+        yield from self._away()
+
+    def _away(self) -> Iterator[tuple[str, float]]:
+        """Who should be connected and is not, and when that has lasted too long."""
+        required = None if self._published is None else self._required()
+        here = {(stream.role, stream.place) for stream in self._streams.values()}
+        for at in {(role, place) for place in required or () for role in ROLES} - here:
+            yield "/".join(at), max(self._since, self._left.get(at, 0.0)) + SILENT_S
 
     def _note_silence(self, now: float) -> tuple[Event, ...]:
         before, self._silent = self._silent, self.silent(now)
@@ -200,20 +206,11 @@ class Cache:
 
     def _keep_what_goes(self, target: Snapshot) -> None:
         """Clusters, secrets and routes outlive their configuration by the drain."""
-        self._retained = {
-            type_url: gone
-            for type_url in (CLUSTER, SECRET, ROUTE)
-            if (
-                gone := {
-                    name: held
-                    for name, held in {
-                        **self._retained.get(type_url, {}),
-                        **self._target.of(type_url),
-                    }.items()
-                    if name not in target.of(type_url)
-                }
-            )
-        }
+        gone: dict[str, dict[str, Resource]] = {}
+        for type_url in (CLUSTER, SECRET, ROUTE):
+            held = {**self._retained.get(type_url, {}), **self._target.of(type_url)}
+            gone[type_url] = {n: r for n, r in held.items() if n not in target.of(type_url)}
+        self._retained = {type_url: each for type_url, each in gone.items() if each}
 
     def _envoy(self, number: int, now: float) -> Iterator[Response]:
         """Each step waits for the ACK of the one before, but not for ever."""
@@ -241,7 +238,8 @@ class Cache:
         ):
             return
         held = [stream.held(CLUSTER) for stream in self._answering("envoy", now, SILENT_S)]
-        lacking = {name for name in self._wanted(CLUSTER) if any(name not in each for each in held)}
+        sent = (name for name, each in self._wanted(CLUSTER).items() if each.content)
+        lacking = {name for name in sent if any(name not in each for each in held)}
         wanted = self._wanted(PLAN)
         waiting = {name for name, each in wanted.items() if lacking.intersection(each.needs)}
         waiting |= {name for name, each in wanted.items() if waiting.intersection(each.needs)}
@@ -249,17 +247,16 @@ class Cache:
         self._plans = {**{n: r for n, r in wanted.items() if n not in waiting}, **old}
 
     def _announce(self, now: float) -> tuple[Event, ...]:
-        version = self._published.version if self._published else ""
-        if version == self._live or not self._all_settled(now):
+        if self._version == self._live or not self._all_settled(now):
             return ()
-        self._live = version
-        return (Live(version),)
+        self._live = self._version
+        return (Live(self._version),)
 
     def _all_settled(self, now: float) -> bool:
         """Every client that is waited for holds the target, and there is one of each role."""
         if self._plans != self._wanted(PLAN):
             return False
-        if self._absent() and now - self._since < SILENT_S:
+        if any(due > now for _, due in self._away()):
             return False
         required = self._required()
         for role, types in (("envoy", (CLUSTER, SECRET, LISTENER, ROUTE)), ("ext_proc", (PLAN,))):
@@ -288,11 +285,14 @@ class Cache:
         self._retained, self._bridge, self._drain_until = {}, {}, None
         return True
 
-    def _judge(self, outcome: Outcome) -> Iterator[Event]:
+    def _judge(self, outcome: Outcome, held: Mapping[str, str]) -> Iterator[Event]:
+        """`held` is what the client had before, perhaps from an earlier controller."""
         if isinstance(outcome, Acceptance):
             for resource in outcome.resources:
                 self.refusals.accept(outcome.type_url, resource)
             return
         for resource in outcome.resources:
+            if resource.name in held:
+                self.refusals.keep(outcome.type_url, resource.name, held[resource.name])
             replaced = self.refusals.refuse(outcome.type_url, resource, outcome.message)
             yield Refused(outcome.type_url, resource.name, outcome.message, replaced)

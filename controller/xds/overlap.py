@@ -34,7 +34,7 @@ def without(config: ir.Config, refused: Iterable[Refusal]) -> ir.Config:
     ports = {each.name for each in refused if each.type_url == LISTENER and not each.replaced}
     if not gone:
         return config
-    targets = tuple(target for target in config.targets if not _needs(target, gone))
+    targets = tuple(target for target in config.targets if not needs(target, gone))
     kept = {target.name for target in targets}
     return replace(
         config,
@@ -64,7 +64,8 @@ def _serving_both(new: ir.VirtualHost, old: ir.VirtualHost | None) -> ir.Virtual
     )
 
 
-def _needs(target: ir.Target, gone: Collection[str]) -> bool:
+def needs(target: ir.Target, gone: Collection[str]) -> bool:
+    """The target cannot be called without one of these: itself, its key, its authorities."""
     needed = {
         target.name,
         target.credential.secret if target.credential else None,

@@ -33,6 +33,10 @@ class Refusals:
         """Remember the resource as one to fall back on."""
         self._accepted[type_url, resource.name] = resource
 
+    def keep(self, type_url: str, name: str, version: str) -> None:
+        """A client holds an earlier version whose content we do not know: it may go on with it."""
+        self._accepted.setdefault((type_url, name), Resource(name, version, b""))
+
     def refuse(self, type_url: str, resource: Resource, message: str) -> bool:
         """Quarantine this version; whether an accepted one can take its place."""
         self._refused[type_url, resource.name, resource.version] = message

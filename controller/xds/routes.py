@@ -7,6 +7,7 @@ here but in the plans, so most edits leave these resources untouched.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import betterproto2
 from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue, TypedExtensionConfig
@@ -89,17 +90,25 @@ def tables(listeners: Sequence[ir.Listener]) -> tuple[Table, ...]:
     )
 
 
-def build(table: Table) -> RouteConfiguration:
-    """The RouteConfiguration of a table."""
-    return RouteConfiguration(
-        name=table.name,
-        virtual_hosts=[
-            *(_virtual_host(host) for host in table.virtual_hosts),
-            *_refusing(404, "not-served", table.unserved),
-            *_refusing(421, "misdirected", table.misdirected),
-        ],
-        ignore_port_in_host_matching=True,
+def build(table: Table) -> bytes:
+    """The RouteConfiguration of a table, as it is sent.
+
+    It is put together from virtual hosts that are remembered as bytes: to make them anew for each
+    edit would keep the process busy for many seconds where there are a thousand.
+    """
+    refusing = (
+        *_refusing(404, "not-served", table.unserved),
+        *_refusing(421, "misdirected", table.misdirected),
     )
+    hosts = (*map(_virtual_host, table.virtual_hosts), *map(bytes, refusing))
+    rest = RouteConfiguration(ignore_port_in_host_matching=True)
+    return bytes(RouteConfiguration(name=table.name)) + _repeated(2, hosts) + bytes(rest)
+
+
+def _repeated(number: int, messages: Iterable[bytes]) -> bytes:
+    """A repeated field of messages (or of strings) as protobuf writes it."""
+    tag = betterproto2.encode_varint(number << 3 | 2)
+    return b"".join(tag + betterproto2.encode_varint(len(each)) + each for each in messages)
 
 
 def _table(name: str, listeners: Sequence[ir.Listener], inner: tuple[str, ...]) -> Table:
@@ -125,19 +134,19 @@ def _inside(hostname: str, listener: ir.Listener) -> bool:
     )
 
 
-def _virtual_host(host: ir.VirtualHost) -> VirtualHost:
-    return VirtualHost(
-        name=host.name,
-        domains=[host.domain],
-        routes=[*(_class_route(host, each) for each in host.classes), _catch_all(host)],
-        include_attempt_count_in_response=True,
-    )
+@lru_cache(maxsize=50_000)
+def _virtual_host(host: ir.VirtualHost) -> bytes:
+    routes = (*(_class_route(host.max_body_bytes, each) for each in host.classes), _catch_all(host))
+    rest = VirtualHost(include_attempt_count_in_response=True)
+    named = VirtualHost(name=host.name, domains=[host.domain])
+    return bytes(named) + _repeated(3, routes) + bytes(rest)
 
 
-def _class_route(host: ir.VirtualHost, traffic: ir.TrafficClass) -> Route:
+@lru_cache(maxsize=1_000)
+def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
     named = ValueMatcher(string_match=StringMatcher(exact=traffic.name))
     off = {names.TRANSLATE_FILTER: Any.pack(ExtProcPerRoute(disabled=True))}
-    return Route(
+    route = Route(
         name=traffic.name,
         match=RouteMatch(prefix="/", dynamic_metadata=[filters.metadata("class", named)]),
         route=RouteAction(
@@ -146,9 +155,10 @@ def _class_route(host: ir.VirtualHost, traffic: ir.TrafficClass) -> Route:
             idle_timeout=_idle(traffic),
             retry_policy=_retry(traffic),
         ),
-        request_body_buffer_limit=host.max_body_bytes + HEADROOM,
+        request_body_buffer_limit=max_body_bytes + HEADROOM,
         typed_per_filter_config={} if traffic.translate else off,
     )
+    return bytes(route)
 
 
 def _idle(traffic: ir.TrafficClass) -> timedelta:
@@ -190,17 +200,22 @@ def _ordered_targets() -> TypedExtensionConfig:
     return filters.extension("envoy.router.cluster_specifier_plugin.priority_group", specifier)
 
 
-def _catch_all(host: ir.VirtualHost) -> Route:
+def _catch_all(host: ir.VirtualHost) -> bytes:
     """Where every request starts, and where it ends if the guard does not release it."""
     named = HeaderValue(key=plan.PLAN_HEADER, value=f"vh/{host.name}")
     judged_by = ExtProcPerRoute(overrides=ExtProcOverrides(grpc_initial_metadata=[named]))
-    return Route(
-        name="judge",
-        match=RouteMatch(prefix="/"),
-        route=RouteAction(cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE),
-        request_body_buffer_limit=host.max_body_bytes + HEADROOM,
-        typed_per_filter_config={names.GUARD_FILTER: Any.pack(judged_by)},
-    )
+    before, after = _judging(host.max_body_bytes)
+    entry = _repeated(1, (names.GUARD_FILTER.encode(),))
+    entry += _repeated(2, (bytes(Any.pack(judged_by)),))
+    return before + _repeated(13, (entry,)) + after
+
+
+@lru_cache(maxsize=1_000)
+def _judging(max_body_bytes: int) -> tuple[bytes, bytes]:
+    """What surrounds the `typed_per_filter_config` of a catch-all."""
+    nowhere = RouteAction(cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE)
+    before = Route(name="judge", match=RouteMatch(prefix="/"), route=nowhere)
+    return bytes(before), bytes(Route(request_body_buffer_limit=max_body_bytes + HEADROOM))
 
 
 def _refusing(status: int, name: str, domains: Iterable[str]) -> list[VirtualHost]:

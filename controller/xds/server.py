@@ -6,11 +6,12 @@ Envoy and ext_proc speak the same protocol to it; the type URL says what they ar
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from controller.xds import discovery_pb2 as wire
 from controller.xds.ads import Request, Response
@@ -25,10 +26,12 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
+LONGEST_ERROR = 4096
+"""How much of a client's complaint is kept."""
 Sent = Callable[[Response], None]
 Happened = Callable[[Event], None]
 _Requests = AsyncIterator[wire.DeltaDiscoveryRequest]
-_Responses = AsyncIterator[wire.DeltaDiscoveryResponse]
+_Responses = AsyncGenerator[wire.DeltaDiscoveryResponse, None]
 _Context = grpc.aio.ServicerContext[wire.DeltaDiscoveryRequest, wire.DeltaDiscoveryResponse]
 
 
@@ -55,7 +58,8 @@ class Feed:
         self._happened = happened
         self._sent = sent
         self._clock = clock
-        self._queues: dict[int, asyncio.Queue[Response]] = {}
+        self._queues: dict[int, asyncio.Queue[Response | None]] = {}
+        self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, target: Snapshot, bridge: Mapping[str, Resource]) -> None:
@@ -73,10 +77,13 @@ class Feed:
         return self._cache.silent(self._clock())
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Send nothing more, and end all streams: who comes back is led to who feeds it then."""
+        self._stopped = True
         if self._timer:
             self._timer.cancel()
         self._timer = None
+        for queue in self._queues.values():
+            queue.put_nowait(None)
 
     async def follow(self, requests: _Requests) -> _Responses:
         """Answer one client until it ends."""
@@ -84,18 +91,18 @@ class Feed:
         queue = self._queues[number] = asyncio.Queue()
         reader = asyncio.create_task(self._read(number, requests))
         try:
-            while not (reader.done() and queue.empty()):
+            while not (self._stopped or (reader.done() and queue.empty())):
                 response = await _next(queue, reader)
                 if response is not None:
                     yield _encode(response)
-            reader.result()
+            if reader.done():
+                reader.result()
         finally:
             reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
             del self._queues[number]
             self._cache.disconnect(number, self._clock())
             self._advance()
+            await asyncio.wait((reader,))
 
     async def _read(self, number: int, requests: _Requests) -> None:
         async for message in requests:
@@ -107,6 +114,8 @@ class Feed:
 
     def _advance(self) -> None:
         """Send what is due, tell what has come true, and come back when time changes something."""
+        if self._stopped:
+            return
         now = self._clock()
         responses, events = self._cache.advance(now)
         for number, response in responses:
@@ -158,10 +167,13 @@ class AdsServer:
         if feed is None:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "nothing is for this client")
         try:
-            async for response in feed.follow(requests):
-                yield response
+            async with contextlib.aclosing(feed.follow(requests)) as responses:
+                async for response in responses:
+                    yield response
         except ForeignNodeError:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "certificate and node differ")
+        except DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a discovery request")
 
 
 def _identity(context: _Context) -> str:
@@ -171,8 +183,10 @@ def _identity(context: _Context) -> str:
     return uris[0] if len(uris) == 1 else ""
 
 
-async def _next(queue: asyncio.Queue[Response], reader: asyncio.Task[None]) -> Response | None:
-    """The next response, or None if the client ends first."""
+async def _next(
+    queue: asyncio.Queue[Response | None], reader: asyncio.Task[None]
+) -> Response | None:
+    """The next response, or None if the stream ends first."""
     getter = asyncio.create_task(queue.get())
     try:
         await asyncio.wait({getter, reader}, return_when=asyncio.FIRST_COMPLETED)
@@ -189,8 +203,15 @@ def _decode(message: wire.DeltaDiscoveryRequest) -> Request:
         unsubscribe=tuple(message.resource_names_unsubscribe),
         initial_versions=tuple(message.initial_resource_versions.items()),
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=message.error_detail.message[:LONGEST_ERROR]
+        if message.HasField("error_detail")
+        else None,
     )
+
+
+def _error(message: wire.DeltaDiscoveryRequest) -> str | None:
+    refused = message.HasField("error_detail")
+    return message.error_detail.message[:LONGEST_ERROR] if refused else None
 
 
 def _encode(response: Response) -> wire.DeltaDiscoveryResponse:

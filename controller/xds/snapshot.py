@@ -81,7 +81,11 @@ class Snapshot:
 
 def resource(name: str, message: Message, needs: tuple[str, ...] = ()) -> Resource:
     """An Envoy resource, versioned by its bytes."""
-    content = bytes(message)
+    return encoded(name, bytes(message), needs)
+
+
+def encoded(name: str, content: bytes, needs: tuple[str, ...] = ()) -> Resource:
+    """An Envoy resource that is bytes already."""
     return Resource(name, plan.version(content), content, needs)
 
 

@@ -12,8 +12,6 @@ from ext_proc.detectors.rules import LEFT, RIGHT, Check, Rule
 
 _DATE6 = r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"  # yymmdd
 _DDMMYY = r"(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}"
-_ID = r"id\b|identi|national|personal|citizen|resident|no\.|number"
-_TAX = r"tax|vat\b|tin\b|taxpayer|fiscal|nif\b"
 _PLATE = r"plate|vehicle|registration|car\b|reg\.|licen[cs]e|kennzeichen|kfz|plaka|immatric"
 _PASSPORT = r"passport|pasaporte|passaporto|reisepass|pass(?:nummer|-nr)|travel document|\xec\xec"
 

@@ -51,7 +51,6 @@ class Rep:
 
 
 Node = One | At | Seq | Alt | Rep
-EMPTY = Seq(())
 
 
 class PatternError(ValueError):

@@ -1,6 +1,6 @@
 import pytest
 
-from controller.dataplane.parameters import Parameters, Unusable, parameters
+from controller.dataplane.parameters import LONGEST, Parameters, Unusable, parameters
 
 
 def given(*texts):
@@ -67,3 +67,11 @@ def test_every_wrong_field_has_its_line():
 def test_what_is_no_yaml_says_where():
     assert given("a: [") == Unusable((given("a: [").lines[0],))
     assert given("a: [").lines[0].startswith("document 0:")
+
+
+def test_a_document_without_end_is_not_read():
+    found = given("", f"nodeSelector: {{a: {'x' * LONGEST}}}")
+    assert found == Unusable((f"document 1: must be at most {LONGEST} characters",))
+    many = given(f"tolerations: [{'[],' * 1000}]")
+    assert isinstance(many, Unusable)
+    assert len(many.lines) < 10

@@ -16,6 +16,7 @@ import yaml
 
 from controller.dataplane import parameters
 from controller.metrics import Metrics as ControllerMetrics
+from controller.settings import PRIVATE_ADDRESSES
 from ext_proc.metrics import Metrics as GuardMetrics
 from tests.helm import rendering
 
@@ -129,6 +130,7 @@ def test_data_planes_reach_no_metadata_server() -> None:
         ]
         refused = {network for block in blocks for network in block["except"]}
         assert {"169.254.0.0/16", "127.0.0.0/8", "fe80::/10", "fd00:ec2::/32"} <= refused
+        assert refused <= set(PRIVATE_ADDRESSES), "both fences stand at the same place"
 
 
 def test_a_digest_wins_over_a_tag() -> None:

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -249,22 +248,26 @@ def grant(*sources: tuple[str, str], to: tuple[str, ...], group: str = "") -> di
 
 
 def answer(url: str, host: str, model: str = "any", sni: str = "") -> tuple[int, str]:
-    """Status and the model that served; a refusal's is empty. `sni`: over TLS, to that name."""
+    """Status and the model that served; empty if none did, 0 without a connection.
+
+    `sni`: over TLS, to that name.
+    """
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    more = {"extensions": {"sni_hostname": sni}} if sni else {}
     with httpx2.Client(verify=trust, timeout=30) as client:
-        more = {"extensions": {"sni_hostname": sni}} if sni else {}
-        found = client.post(f"{url}/v1/chat/completions", json=body, headers={"host": host}, **more)
+        place, headers = f"{url}/v1/chat/completions", {"host": host}
+        try:
+            found = client.post(place, json=body, headers=headers, **more)
+        except httpx2.TransportError:
+            return 0, ""
     return found.status_code, found.json().get("model", "") if found.status_code == 200 else ""
 
 
 def answers(url: str, expected: dict[tuple[str, ...], tuple[int, str]]) -> None:
     """Wait until every (host, model[, SNI]) is answered as expected."""
     becomes(lambda: {each: answer(url, *each) for each in expected}, expected)
-
-
-ours = partial(dict, group="dragoman.dev", kind="AIRoute")
 
 
 if __name__ == "__main__":

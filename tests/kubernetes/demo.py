@@ -20,6 +20,14 @@ from tests.kubernetes.cluster.parts import Parts
 ROOT = images.ROOT
 EXAMPLE, NAMESPACE, SYSTEM = ROOT / "examples/07-kubernetes", "quickstart", "dragoman-system"
 SMALL = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+TRY = '{"model": "echo", "messages": [{"role": "user", "content": "write to jane@example.org"}]}'
+GATEWAYS = "gateways.gateway.networking.k8s.io"
+THEIRS = (
+    ("namespace", NAMESPACE),
+    ("namespace", SYSTEM),
+    ("crd", "aibackends.dragoman.dev"),
+)
+"""What `up` makes in a cluster and `down` deletes."""
 VALUES = {
     "resources": SMALL,
     "dataPlane": {
@@ -47,26 +55,41 @@ def main() -> int:
 
 
 def _client(folder: Path) -> Client:
-    """The cluster of an earlier `up`, that of KUBECONFIG, or our own."""
-    noted = folder / "kubeconfig.txt"
-    if noted.exists():
-        return Given(Path(noted.read_text()))
-    if path := os.environ.get("KUBECONFIG"):
+    """The cluster of an earlier `up` (whatever KUBECONFIG says now), that of KUBECONFIG, or ours."""
+    path = _noted(folder).get("kubeconfig") or os.environ.get("KUBECONFIG")
+    if path and not (folder / "cluster.json").exists():
         return Given(Path(path).resolve())
     return Cluster(folder, node=True)
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """What an earlier `up` noted of a cluster that is not ours."""
+    path = folder / "given.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _borrow(client: Client, folder: Path) -> None:
+    """Use a cluster that is not ours, unless something there has our names already."""
+    for kind, name in THEIRS:
+        if client.answers("get", kind, name):
+            what = f"{kind} {name} is in this cluster already, and `down` would delete it"
+            raise ClusterError(f"{what}; use a cluster for trying things out")
+    brought = not client.answers("get", "crd", GATEWAYS)
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = {"kubeconfig": str(client.kubeconfig), "gateway_api": brought}
+    (folder / "given.json").write_text(json.dumps(noted))
 
 
 def _up(folder: Path) -> None:
     client = _client(folder)
     if isinstance(client, Cluster):
-        _say("starting a cluster")
+        _say("starting a cluster (half a minute)")
         client.up()
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "kubeconfig.txt").write_text(str(client.kubeconfig))
-    if not client.answers("get", "crd", "gateways.gateway.networking.k8s.io"):
+    elif not _noted(folder):
+        _borrow(client, folder)
+    if not client.answers("get", "crd", GATEWAYS):
         client.apply_crds(programs.gateway_api())
-    _say("making and loading the images")
+    _say("making and loading the images (minutes, the first time)")
     client.load(images.images())
     _say("installing the charts")
     install(client, VALUES)
@@ -75,7 +98,10 @@ def _up(folder: Path) -> None:
     in_it = ("--namespace", NAMESPACE, "wait", "--timeout=5m")
     client.kubectl(*in_it, "gateway/ai", "--for=condition=Programmed")
     client.kubectl(*in_it, "air/assistant", "aip/baseline", "aib/mock", "--for=condition=Ready")
-    print(f"ready {_url(client, folder)} KUBECONFIG={client.kubeconfig}")
+    url = _url(client, folder)
+    _say(f"kubectl and helm are in {programs.clients()}; end it with: make demo-kubernetes-down")
+    _say(f"try: curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{TRY}'")
+    print(f"ready {url} KUBECONFIG={client.kubeconfig}")
 
 
 def install(client: Client, values: dict[str, Any]) -> None:
@@ -109,19 +135,29 @@ def _url(client: Client, folder: Path) -> str:
 
 
 def _down(folder: Path) -> None:
-    client = _client(folder)
-    if isinstance(client, Given) and (folder / "kubeconfig.txt").exists():
-        Parts(folder).stop("port-forward")
-        gone = ("delete", "--ignore-not-found", "--wait")
-        client.kubectl(*gone, "namespace", NAMESPACE)
-        for release in ("dragoman", "dragoman-crds"):
-            client.helm("uninstall", release, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
-        client.kubectl(*gone, "namespace", SYSTEM)
-        client.kubectl(*gone, "--filename", ROOT / "crds")
-    elif isinstance(client, Cluster):
+    client, noted = _client(folder), _noted(folder)
+    if isinstance(client, Cluster):
         client.down()
+    elif noted:
+        _give_back(client, folder, noted)
+    else:
+        _say("nothing to end: no demo was started")
+        return
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _give_back(client: Client, folder: Path, noted: dict[str, Any]) -> None:
+    """Delete what `up` made in a cluster that is not ours."""
+    Parts(folder).stop("port-forward")
+    gone = ("delete", "--ignore-not-found", "--wait")
+    client.kubectl(*gone, "namespace", NAMESPACE)
+    for release in ("dragoman", "dragoman-crds"):
+        client.helm("uninstall", release, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
+    client.kubectl(*gone, "namespace", SYSTEM)
+    client.kubectl(*gone, "--filename", ROOT / "crds")
+    if noted["gateway_api"]:
+        client.kubectl(*gone, "--filename", programs.gateway_api())
 
 
 def _say(what: str) -> None:

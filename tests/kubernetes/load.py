@@ -55,7 +55,7 @@ class Load:
         self._threads[name] = thread
         thread.start()
 
-    def go_on(self, answers: int = 5) -> None:
+    def go_on(self, answers: int = 2) -> None:
         """Wait until everyone who still asks has had that many more answers."""
         wanted = {name: self.good[name] + answers for name in self._asking()}
         eventually(

@@ -18,7 +18,7 @@ import grpc
 from controller.dataplane import certificates
 from controller.xds import discovery_pb2 as wire
 from crds.meta import Key
-from tests.kubernetes.installed import SYSTEM, Installed
+from tests.kubernetes.installed import SYSTEM, Installed, eventually
 
 HOST = f"dragoman-xds.{SYSTEM}.svc"
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -48,7 +48,9 @@ class Papers:
 
 def papers(dragoman: Installed, namespace: str, gateway: str) -> Papers:
     """Those of a Gateway's data plane, from its Secret."""
-    data = dragoman.get(namespace, "secret", f"{gateway}-dragoman-xds")["data"]
+    name = f"{gateway}-dragoman-xds"
+    eventually(lambda: dragoman.client.answers("get", "secret", name, "-n", namespace), 120)
+    data = dragoman.get(namespace, "secret", name)["data"]
     return Papers(*(base64.b64decode(data[key]) for key in ("tls.crt", "tls.key", "ca.crt")))
 
 
@@ -136,11 +138,12 @@ def request(type_url: str, *names: str, **more: Any) -> wire.DeltaDiscoveryReque
 
 def held(dragoman: Installed, namespace: str, gateway: str) -> str:
     """All that the Envoys of a Gateway hold: configuration, endpoints, and names of secrets."""
-    dumps = []
-    for pod in dragoman.pods(namespace, gateway):
-        name = pod["metadata"]["name"]
-        for path in ("/config_dump?include_eds", "/clusters?format=json", "/certs"):
-            dumps.append(admin(dragoman, namespace, name, path))
+    label = f"gateway.networking.k8s.io/gateway-name={gateway}"
+    running = "--field-selector=status.phase=Running"
+    names = ("get", "pods", "-n", namespace, "-l", label, running, "-o", "name")
+    pods = [each.removeprefix("pod/") for each in dragoman.kubectl(*names).split()]
+    paths = ("/config_dump?include_eds", "/clusters?format=json", "/certs")
+    dumps = [admin(dragoman, namespace, pod, path) for pod in pods for path in paths]
     assert dumps
     return "\n".join(dumps)
 

@@ -57,7 +57,7 @@ def settled(faults, namespace):
 
 def ready(each):
     found = [c for c in each.get("status", {}).get("conditions", ()) if c["type"] == "Ready"]
-    current = found and found[0]["observedGeneration"] == each["metadata"]["generation"]
+    current = found and found[0].get("observedGeneration") == each["metadata"]["generation"]
     return found[0]["status"] if current else ""
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,12 +49,18 @@ def serial(certificate):
     return x509.load_pem_x509_certificate(certificate).serial_number
 
 
-def shown(url):
-    """The serial number of the certificate a new connection is shown, and the connection."""
-    connection = connect(url)
-    connection.connect()
+def shown(connection):
+    """The serial number of the certificate that a connection was opened with."""
+    if connection.sock is None:
+        connection.connect()
     seen = ssl.DER_cert_to_PEM_cert(connection.sock.getpeercert(binary_form=True))
-    return serial(seen.encode()), connection
+    return serial(seen.encode())
+
+
+def shown_now(url):
+    """That of a new one."""
+    with closing(connect(url)) as connection:
+        return shown(connection)
 
 
 def test_a_listeners_certificate_is_replaced_and_open_connections_stay(dragoman, team, authority):
@@ -65,20 +72,18 @@ def test_a_listeners_certificate_is_replaced_and_open_connections_stay(dragoman,
     dragoman.wait(team, "air/assistant", "aib/mock")
     eventually(lambda: len(dragoman.pods(team)) == 2)
     places = [f"https://{p['status']['podIP']}:10443" for p in dragoman.pods(team)]
-    kept = []
-    for place in places:
-        number, connection = shown(place)
-        assert number == serial(old.certificate)
-        assert say(connection, Call()) == ""
-        kept.append((connection, connection.sock))
-    with load(dragoman.url(team, port=443).replace("http:", "https:")) as under:
+    with ExitStack() as ends:
+        kept = [ends.enter_context(closing(connect(place))) for place in places]
+        assert [shown(each) for each in kept] == [serial(old.certificate)] * 2
+        assert [say(each, Call()) for each in kept] == ["", ""]
+        sockets = [each.sock for each in kept]
+        under = ends.enter_context(load(dragoman.url(team, port=443).replace("http:", "https:")))
         dragoman.apply(team, tls_secret("ai-example-org", new))
         for place in places:
-            eventually(lambda place=place: shown(place)[0] == serial(new.certificate))
+            eventually(lambda place=place: shown_now(place) == serial(new.certificate))
         under.go_on()
-        for connection, socket in kept:
-            assert say(connection, Call()) == ""
-            assert connection.sock is socket
+        assert [say(each, Call()) for each in kept] == ["", ""]
+        assert [each.sock for each in kept] == sockets
     assert under.bad == []
 
 

@@ -318,12 +318,10 @@ async def test_words_and_parameters_of_config_maps_are_read(api, by, space) -> N
     spec["infrastructure"] = {"parametersRef": reference}
     await put(api, GATEWAY, "ai", space, spec=spec)
     key = Key("ConfigMap", space, "parameters")
-    async with reading(api, by, Scope(also=frozenset({Key("Secret", space, "own")}))) as reader:
+    async with reading(api, by) as reader:
         assert reader.last.resources.config_maps[key] == {"dataPlane.yaml": "replicas: 1"}
         await put(api, CONFIG_MAP, "parameters", space, data={"dataPlane.yaml": "replicas: 2"})
         await reader.until(lambda r: "2" in r.resources.config_maps[key]["dataPlane.yaml"])
-        await put_secret(api, space, "own", b"one")
-        await reader.until(lambda r: Key("Secret", space, "own") in r.resources.secrets)
 
 
 async def test_pods_and_what_was_made_are_seen_but_not_read(api, by, space) -> None:

@@ -358,3 +358,29 @@ def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
     now[0] = 1000.0
     assert all(bucket.take_now() for _ in range(100))
     assert not bucket.take_now()
+
+
+async def test_a_write_that_fails_for_days_is_tried_on() -> None:
+    cluster = Cluster()
+    statuses = writer(cluster)
+    cluster.broken = lambda _: ApiError(500, "x")
+    async with leading(statuses):
+        statuses._failures[ROUTE] = 5000
+        statuses.want({ROUTE: READY})
+        await asyncio.sleep(0.05)
+        cluster.broken = lambda _: None
+        await settled(statuses)
+    assert cluster.written == ["chat"]
+
+
+async def test_a_new_term_does_not_write_what_the_last_one_wanted() -> None:
+    cluster = Cluster()
+    statuses = writer(cluster)
+    async with leading(statuses):
+        statuses.want({ROUTE: BROKEN})
+        await settled(statuses)
+    cluster.add("chat", status=READY)
+    async with leading(statuses):
+        await asyncio.sleep(0.05)
+        assert statuses.idle
+    assert cluster.written == ["chat"]

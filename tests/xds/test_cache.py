@@ -400,3 +400,60 @@ def test_scaling_does_not_revoke_what_is_live():
     pods.cache.expect(frozenset({"a", "c"}))
     pods.settle_but(pods.numbers["envoy", "c"])
     assert pods.events == [Live(snap().version)]
+
+
+def test_a_pod_that_left_just_now_is_waited_for_also_after_a_long_series_of_edits():
+    pods = Pods("a", "b", "c")
+    pods.cache.expect(frozenset({"a", "b", "c"}))
+    pods.publish(snap())
+    pods.settle_but()
+    stuck = pods.numbers["envoy", "a"]
+    for version in "23":
+        pods.publish(snap(listeners=f"l{version}"))
+        pods.settle_but(stuck)
+        pods.step(0.4 * SILENT_S)
+    pods.cache.disconnect(pods.numbers["envoy", "b"], pods.now)
+    pods.publish(snap(listeners="l4"))
+    pods.settle_but(stuck)
+    pods.step(0.4 * SILENT_S)
+    assert pods.events == [Live(snap().version), Silence()]
+    pods.join("b")
+    pods.settle_but(stuck)
+    assert pods.events[2:] == [Live(snap(listeners="l4").version)]
+
+
+def test_what_an_earlier_controller_sent_serves_on_where_a_new_version_is_refused():
+    """As after a change of leader: what was refused is sent again, and refused again."""
+    pods = Pods()
+    pods.envoy = pods.cache.connect(pods.now)
+    for type_url in (CLUSTER, LISTENER):
+        held = (("a", "1"), ("b", "1")) if type_url == CLUSTER else ()
+        pods.receive(pods.envoy, Request(type_url, "envoy/a", initial_versions=held))
+    pods.connect_guard()
+    pods.publish(snap(clusters="a2 b1", plans="p1", needs=("a",)))
+    assert pods.step() == ["a2", "p1"]
+    plans = [pods.unanswered.pop()]
+    pods.ack("Error adding/updating cluster(s) a: no")
+    pods.unanswered = plans
+    [refused] = [each for each in pods.events if isinstance(each, Refused)]
+    assert refused.replaced
+    sent = pods.all_acked()
+    assert "-a" not in sent
+    assert "a1" not in sent
+    pods.step()
+    assert any(isinstance(each, Live) for each in pods.events)
+
+
+def test_who_answers_late_but_answers_is_not_silent():
+    pods = Pods("a")
+    pods.cache.expect(frozenset({"a"}))
+    pods.publish(snap())
+    pods.settle_but()
+    for version in range(2, 8):
+        pods.publish(snap(clusters=f"a{version} b{version}"))
+        pods.step(SILENT_S / 4)
+        number, response = pods.unanswered.pop(0)
+        pods.publish(snap(clusters=f"a{version} b{version} c{version}"))
+        pods.step()
+        pods.receive(number, Request(response.type_url, nonce=response.nonce))
+    assert pods.cache.silent(pods.now) == ()

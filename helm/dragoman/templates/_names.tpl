@@ -1,4 +1,4 @@
-{{/* Names and labels. Every name is the release's, so that two releases can live side by side. */}}
+{{/* Names and labels. Every name is the release's, so that two can live side by side, each with watchNamespaces of its own. */}}
 
 {{- define "dragoman.fullname" -}}
 {{- if .Values.fullnameOverride -}}
