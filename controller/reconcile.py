@@ -22,7 +22,8 @@ from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
 from controller.xds.ads import Response
 from controller.xds.build import Builder
-from controller.xds.cache import Cache, Event, Live, Refused
+from controller.xds.cache import Cache
+from controller.xds.happenings import Event, Live, Refused
 from controller.xds.refusals import Refusal
 from controller.xds.snapshot import LISTENER, TYPES
 from crds import objects

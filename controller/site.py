@@ -14,7 +14,8 @@ from controller.rollout import Rollout
 from controller.standing import Delivery, Rejection
 from controller.translate import Translation
 from controller.xds.build import Builder
-from controller.xds.cache import Cache, Event, Live, Refused
+from controller.xds.cache import Cache
+from controller.xds.happenings import Event, Live, Refused
 from controller.xds.overlap import needs
 from controller.xds.refusals import Refusal
 from controller.xds.server import Feed

@@ -6,10 +6,10 @@ in flight have had time to end. No I/O and no clock: times are arguments. The st
 `ads.Stream`; the sockets are in `server`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 
 from controller.xds.ads import Acceptance, Outcome, Request, Response, Stream
+from controller.xds.happenings import Event, Live, Refused, Silence
 from controller.xds.refusals import Refusals
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Resource, Snapshot
 
@@ -20,31 +20,6 @@ SILENT_S = 30.0
 ROLES = ("envoy", "ext_proc")
 _WHOLE = frozenset({CLUSTER, LISTENER, ROUTE, PLAN})
 """Types a client must hold whole; of secrets it holds what its clusters ask for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """Every connected Envoy and ext_proc holds this configuration."""
-
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A client refused a resource; `replaced`: its last accepted version serves on."""
-
-    type_url: str
-    name: str
-    message: str
-    replaced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Who is not waited for any more has changed; `Cache.silent` says who it is."""
-
-
-Event = Live | Refused | Silence
 
 
 class Cache:
@@ -68,7 +43,7 @@ class Cache:
         self._asked: dict[int, float] = {}
         """Since when each stream owes an answer."""
         self._left: dict[tuple[str, str], float] = {}
-        """When a client of this role was last heard of at this place."""
+        """Since when a client of this role was missed at this place, the last time."""
         self._silent: tuple[str, ...] = ()
         self._ready: frozenset[str] | None = None
         self._awaited: frozenset[str] = frozenset()
@@ -130,23 +105,27 @@ class Cache:
         outcomes = stream.receive(request)
         if outcomes or not stream.waits:
             self._asked.pop(number, None)  # `advance` notes what it still owes
+        self._keep_unknown(request)
         return tuple(event for outcome in outcomes for event in self._judge(outcome, held))
 
     def advance(self, now: float) -> tuple[list[tuple[int, Response]], tuple[Event, ...]]:
         """What to send to whom now, and what has come true."""
         if self._published is None:
             return [], ()
+        self._left = dict.fromkeys(self._missing(), now) | self._left
         sent = [(number, each) for number in self._of("envoy") for each in self._envoy(number, now)]
         self._advance_plans(now)
         sent += [
             (number, each)
             for number in self._of("ext_proc")
-            for each in self._streams[number].offer(PLAN, self._plans)
+            for each in self._streams[number].offer(PLAN, self._plans_of(self._streams[number]))
         ]
         for number, stream in self._streams.items():
             if stream.waits:
                 self._asked.setdefault(number, now)
-        events = (*self._announce(now), *self._note_silence(now))
+        before, self._silent = self._silent, self.silent(now)
+        silence = () if self._silent == before else (Silence(),)
+        events = (*self._announce(now), *silence)
         if self._finish(now):
             more, _ = self.advance(now)
             sent += more
@@ -186,14 +165,13 @@ class Cache:
 
     def _away(self) -> Iterator[tuple[str, float]]:
         """Who should be connected and is not, and when that has lasted too long."""
+        for at in self._missing():
+            yield "/".join(at), self._left.get(at, self._since) + SILENT_S
+
+    def _missing(self) -> set[tuple[str, str]]:
         required = None if self._published is None else self._required()
         here = {(stream.role, stream.place) for stream in self._streams.values()}
-        for at in {(role, place) for place in required or () for role in ROLES} - here:
-            yield "/".join(at), max(self._since, self._left.get(at, 0.0)) + SILENT_S
-
-    def _note_silence(self, now: float) -> tuple[Event, ...]:
-        before, self._silent = self._silent, self.silent(now)
-        return () if self._silent == before else (Silence(),)
+        return {(role, place) for place in required or () for role in ROLES} - here
 
     def _wanted(self, type_url: str) -> dict[str, Resource]:
         """What the target says, with refused versions replaced by accepted ones or left out."""
@@ -241,10 +219,28 @@ class Cache:
         sent = (name for name, each in self._wanted(CLUSTER).items() if each.content)
         lacking = {name for name in sent if any(name not in each for each in held)}
         wanted = self._wanted(PLAN)
-        waiting = {name for name, each in wanted.items() if lacking.intersection(each.needs)}
-        waiting |= {name for name, each in wanted.items() if waiting.intersection(each.needs)}
+        waiting = _waiting(wanted, lacking)
         old = {name: self._plans[name] for name in waiting if name in self._plans}
         self._plans = {**{n: r for n, r in wanted.items() if n not in waiting}, **old}
+
+    def _plans_of(self, guard: Stream) -> Mapping[str, Resource]:
+        """What a guard has it keeps until the Envoy of its pod can serve what is newer."""
+        here = [
+            self._streams[n] for n in self._of("envoy") if self._streams[n].place == guard.place
+        ]
+        if not here and self._ready is None:
+            return self._plans
+        lacking = self._wanted(CLUSTER).keys() - {n for each in here for n in each.held(CLUSTER)}
+        waiting = _waiting(self._plans, lacking) & guard.held(PLAN) if lacking else set()
+        return {**self._plans, **{name: Resource(name, "", b"") for name in waiting}}
+
+    def _keep_unknown(self, request: Request) -> None:
+        """A client's clusters of another configuration outlive it as those of an earlier one do."""
+        known, initial = self._view(CLUSTER), dict(request.initial_versions)
+        if request.type_url == CLUSTER and (unknown := initial.keys() - known.keys()):
+            kept = {name: Resource(name, initial[name], b"") for name in unknown}
+            self._retained[CLUSTER] = {**self._retained.get(CLUSTER, {}), **kept}
+            self._drain_until = None
 
     def _announce(self, now: float) -> tuple[Event, ...]:
         if self._version == self._live or not self._all_settled(now):
@@ -296,3 +292,9 @@ class Cache:
                 self.refusals.keep(outcome.type_url, resource.name, held[resource.name])
             replaced = self.refusals.refuse(outcome.type_url, resource, outcome.message)
             yield Refused(outcome.type_url, resource.name, outcome.message, replaced)
+
+
+def _waiting(plans: Mapping[str, Resource], lacking: Collection[str]) -> set[str]:
+    """The plans that need one of these clusters, or a plan that does."""
+    waiting = {name for name, each in plans.items() if not set(each.needs).isdisjoint(lacking)}
+    return waiting | {n for n, each in plans.items() if waiting.intersection(each.needs)}

@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 
 from controller.xds import discovery_pb2 as wire
 from controller.xds.ads import Request, Response
-from controller.xds.cache import Cache, Event
+from controller.xds.cache import Cache
+from controller.xds.happenings import Event
 from controller.xds.snapshot import Resource, Snapshot
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"

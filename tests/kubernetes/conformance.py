@@ -80,7 +80,8 @@ def becomes(read: Callable[[], Any], expected: Any, patience_s: float = PATIENCE
     """Wait until what is read is as expected, and show the difference if it never is."""
     with suppress(AssertionError):
         eventually(lambda: read() == expected, patience_s)
-    assert read() == expected
+    found = read()
+    assert found == expected, f"{found!r}, not {expected!r}"
 
 
 def said(conditions: list[dict[str, Any]], *types: str) -> dict[str, str]:

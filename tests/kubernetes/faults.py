@@ -129,19 +129,23 @@ class Faults:
 
     @contextmanager
     def cut_off(self, *arguments: str, addresses: tuple[str, ...] = ()) -> Iterator[None]:
-        """Their pods send nothing to these addresses, by default the API server's; all else goes on."""
+        """No packet passes between their pods and these addresses, by default the API server's."""
         api = ("get", "service", "kubernetes", "-n", "default", "-o", "jsonpath={.spec.clusterIP}")
         there = addresses or (self.installed.kubectl(*api),)
         pids = [str(self.processes(each)[0]) for each in arguments]
-        every = [(pid, address) for pid in pids for address in there]
-        inside = ("nsenter", "--net", "--target")
-        for pid, address in every:
-            programs.run(*inside, pid, "ip", "route", "add", "unreachable", address)
+
+        def routes(verb: str, strict: int) -> None:
+            """What comes from where nothing can be sent is dropped if paths back are looked at."""
+            lines = [f"ip route {verb} unreachable {each}" for each in there]
+            lines.append(f"echo {strict} >/proc/sys/net/ipv4/conf/all/rp_filter")
+            for pid in pids:
+                programs.run("nsenter", "--net", "--target", pid, "sh", "-ec", "\n".join(lines))
+
+        routes("add", 1)
         try:
             yield
         finally:
-            for pid, address in every:
-                programs.run(*inside, pid, "ip", "route", "del", "unreachable", address)
+            routes("del", 0)
 
     @contextmanager
     def no_api_server(self, how: str = "stopped") -> Iterator[None]:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.kubernetes.faults import OURS, PROXIES, Traffic, places
+from tests.kubernetes.faults import DRAIN_S, OURS, PROXIES, Traffic, places
 from tests.kubernetes.installed import SYSTEM, ask, eventually, route
 
 pytestmark = pytest.mark.timeout(1800)
@@ -83,6 +83,19 @@ def test_another_leader_sends_nothing_again(faults, served):
         assert eventually(lambda: (f := faults.fed())[0] == served.fed and f, 180)[1] == 0
         assert faults.versions(*OURS) == shown
         assert served.changes()
+    assert traffic.failed == []
+
+
+def test_an_edit_that_no_controller_saw_fails_no_request(faults, served):
+    """The new leader finds proxies that hold what it never made, and takes nothing away too soon."""
+    names = [f"--pod-name={pod['metadata']['name']}" for pod in faults.controllers()]
+    with Traffic(served.places()) as traffic:
+        with faults.paused(*names):
+            faults.installed.apply(served.namespace, route(model="unseen"))
+            faults.kill(*names)
+        faults.installed.wait(served.namespace, "air/assistant")
+        assert {ask(place).json()["model"] for place in served.places()} == {"unseen"}
+        time.sleep(DRAIN_S)
     assert traffic.failed == []
 
 

@@ -369,6 +369,10 @@ def test_a_silent_envoy_whose_connection_breaks_is_silent_still():
     pods.step(2)
     assert pods.cache.silent(pods.now) == ("envoy/b",)
     assert pods.events.count(Silence()) == 1
+    pods.publish(snap(listeners="l3"))
+    pods.settle_but(stuck)
+    assert pods.events[-1] == Live(snap(listeners="l3").version), "not waited for again"
+    assert pods.cache.silent(pods.now) == ("envoy/b",)
 
 
 def test_an_envoy_that_leaves_is_named_once_it_has_been_away_for_long_and_not_after():
@@ -457,3 +461,24 @@ def test_who_answers_late_but_answers_is_not_silent():
         pods.step()
         pods.receive(number, Request(response.type_url, nonce=response.nonce))
     assert pods.cache.silent(pods.now) == ()
+
+
+def test_a_pod_that_was_away_moves_on_without_a_gap():
+    """Its Envoy keeps what its guard still names, and its guard waits for what its Envoy lacks."""
+    pods = Pods("a")
+    pods.cache.expect(frozenset({"a", "b"}))
+    pods.publish(snap(clusters="c1", plans="p2", needs=("c",)))
+    pods.settle_but()
+    guard = pods.numbers["ext_proc", "b"] = pods.cache.connect(pods.now)
+    pods.receive(guard, Request(PLAN, "ext_proc/b", ("*",), initial_versions=(("p", "1"),)))
+    assert pods.step() == []
+    envoy = pods.numbers["envoy", "b"] = pods.cache.connect(pods.now)
+    old = (("a", "1"), ("b", "1"))
+    pods.receive(envoy, Request(CLUSTER, "envoy/b", ("*",), initial_versions=old))
+    pods.receive(envoy, Request(LISTENER, ""))
+    assert pods.step() == ["c1"]
+    pods.ack()
+    assert pods.step() == ["l1", "p2"]
+    pods.settle_but()
+    assert pods.step(DRAIN_S - 1) == []
+    assert pods.step(1) == ["-a", "-b"]

@@ -6,8 +6,6 @@ import pytest
 
 from tests.helm import rendering
 
-pytestmark = pytest.mark.kubernetes
-
 
 @pytest.mark.parametrize("case", rendering.CASES)
 def test_renders_as_recorded(case: str) -> None:
