@@ -1,6 +1,7 @@
 """Dragoman as its charts install it, on a real node, and what a test does with it."""
 
 import json
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -63,9 +64,10 @@ class Installed:
         self.kubectl(*command, f"--for=condition={type_}", *names)
 
     def url(self, namespace: str, gateway: str = "ai", port: int = 80) -> str:
-        """Where a Gateway is reached from this machine: its Service."""
+        """Where a Gateway is reached from this machine: its Service, once kube-proxy knows of it."""
         self.wait(namespace, f"gateway/{gateway}", type_="Programmed")
         address = self.get(namespace, "gateway", gateway)["status"]["addresses"][0]["value"]
+        eventually(lambda: _listens(address, port))
         return f"http://{address}:{port}"
 
     def pods(self, namespace: str, gateway: str = "ai") -> list[dict[str, Any]]:
@@ -78,6 +80,14 @@ class Installed:
         """The controller's pod that holds the Lease."""
         lease = self.get(SYSTEM, "lease", "dragoman-controller")
         return str(lease["spec"].get("holderIdentity", ""))
+
+
+def _listens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
