@@ -38,8 +38,7 @@ CONTROLLERS = "app.kubernetes.io/component=controller"
 PROXIES = "gateway.networking.k8s.io/gateway-name"
 OURS = ("air", "aip", "aib", "gateway", "gatewayclass")
 API = "kube-apiserver"
-DRAIN_S = 12
-"""Nothing is left of an earlier configuration after so long without news."""
+DRAIN_S = 12  # nothing is left of an earlier configuration after so long without news
 
 
 @dataclass
@@ -47,7 +46,6 @@ class Traffic:
     """Requests to some places, each on a connection of its own, for as long as the block lasts."""
 
     places: tuple[str, ...]
-    headers: dict[str, str] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
 
@@ -69,7 +67,7 @@ class Traffic:
     def _ask(self, place: str) -> None:
         body = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
         limits = httpx2.Limits(max_keepalive_connections=0)
-        with httpx2.Client(limits=limits, timeout=60, headers=self.headers) as client:
+        with httpx2.Client(limits=limits, timeout=60) as client:
             while not self._over.wait(0.05):
                 try:
                     answer = client.post(f"{place}/v1/chat/completions", json=body)
@@ -163,7 +161,8 @@ class Faults:
 
     def calm(self) -> None:
         """Nothing of other tests is under way, and two controllers are ready, one of them leads."""
-        eventually(lambda: " t-" not in f" {self._namespaces()}", 300)
+        every = ("get", "namespaces", "--output=name")
+        eventually(lambda: "/t-" not in self.installed.kubectl(*every), 300)
         eventually(lambda: [is_ready(pod) for pod in self.controllers()] == [True, True], 180)
         eventually(lambda: self.fed()[0] >= 0, 120)
 
@@ -200,8 +199,8 @@ class Faults:
 
     def writes(self) -> dict[str, float]:
         """What each controller has written to the API server."""
-        names = [pod["metadata"]["name"] for pod in self.controllers()]
-        return {name: self.count(name, "dragoman_kubernetes_writes_total") for name in names}
+        names = (pod["metadata"]["name"] for pod in self.controllers())
+        return {n: self.count(n, "dragoman_kubernetes_writes_total") for n in names}
 
     def versions(self, *kinds: str) -> dict[str, str]:
         """The resourceVersion of every object of these kinds, in all namespaces."""
@@ -215,9 +214,6 @@ class Faults:
     def _pods(self, namespace: str, labels: str) -> list[dict[str, Any]]:
         text = self.installed.kubectl("get", "pods", "-n", namespace, "-l", labels, "-o", "json")
         return json.loads(text)["items"]
-
-    def _namespaces(self) -> str:
-        return self.installed.kubectl("get", "ns", "-o", "jsonpath={.items[*].metadata.name}")
 
 
 def counted(url: str, metric: str, **labels: str) -> float:
@@ -293,7 +289,6 @@ def faults(all_faults: Faults) -> Faults:
 @pytest.fixture
 def served(one_team: Team, faults: Faults) -> Team:
     """It is whole, alone, and holds all that it should when a test begins."""
-    one_team.pods()
     assert one_team.changes()
 
     def nothing_new() -> bool:
