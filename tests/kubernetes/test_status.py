@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from controller.translate import translate
 from crds.meta import CONTROLLER_NAME, Key
 from dragoman import golden
 from tests.status import worlds
+from tests.status.leading import leading, settled
 
 ROOT = Path(__file__).parents[2]
 CRD = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition")
@@ -149,21 +149,6 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
 def writer(cluster: Cluster, client: Any = None) -> StatusWriter:
     read = cluster.objects.get
     return StatusWriter(client or cluster.api, read, "controller-0", QUICK, time.monotonic)
-
-
-@asynccontextmanager
-async def leading(statuses: StatusWriter) -> AsyncIterator[None]:
-    task = asyncio.create_task(statuses.run())
-    await asyncio.sleep(0)
-    yield
-    assert not task.done()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def settled(statuses: StatusWriter) -> None:
-    while not statuses.idle:
-        await asyncio.sleep(0.01)
 
 
 async def write(cluster: Cluster, wanted: dict[Key, dict[str, Any]], client: Any = None) -> None:

@@ -7,8 +7,7 @@ same writer is in tests/kubernetes/test_status.py.
 import asyncio
 import copy
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from controller.sources.api import ApiError
 from controller.sources.bucket import Bucket
 from controller.sources.status import CONFLICTS, Pace, StatusWriter
 from crds.meta import CONTROLLER_NAME, Key
+from tests.status.leading import leading, settled
 
 ROUTE = Key("AIRoute", "team-a", "chat")
 PATH = "/apis/dragoman.dev/v1alpha1/namespaces/team-a/airoutes/chat"
@@ -121,21 +121,6 @@ def writer(cluster: Cluster, pace: Pace = QUICK) -> StatusWriter:
         time.monotonic,
         lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )
-
-
-@asynccontextmanager
-async def leading(statuses: StatusWriter) -> AsyncIterator[None]:
-    task = asyncio.create_task(statuses.run())
-    await asyncio.sleep(0)
-    yield
-    assert not task.done()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def settled(statuses: StatusWriter) -> None:
-    while not statuses.idle:
-        await asyncio.sleep(0.002)
 
 
 async def test_what_differs_is_written_once() -> None:

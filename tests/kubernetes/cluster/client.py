@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -11,7 +12,7 @@ from tests.kubernetes.cluster import archive, programs
 from tests.kubernetes.cluster.parts import ClusterError
 
 
-class Client:
+class Client(ABC):
     """kubectl with the rights of an administrator."""
 
     kubeconfig: Path
@@ -44,9 +45,9 @@ class Client:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", path)
         self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
+    @abstractmethod
     def load(self, images: Iterable[archive.Image]) -> None:
         """Give the nodes images."""
-        raise NotImplementedError
 
 
 class Given(Client):
