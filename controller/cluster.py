@@ -54,11 +54,12 @@ class Cluster:
         self._settings = settings
         self._sight = sight
         self._metrics = metrics
-        self._listeners: list[Callable[[], None]] = []
+        self._of_statuses: list[Callable[[], None]] = []
+        self._of_planes: list[Callable[[], None]] = []
         self._sites: dict[Key, Site] = {}
         self._builders: dict[Key, Builder] = {}
         self._accepted: Accepted = NOTHING_ACCEPTED
-        self._memo = Memo()
+        self._memo, self._shown = Memo(), Memo()
         self._wants: dict[Key, tuple[object, object, Wanted | Unusable]] = {}
         self._resources = Resources()
         self._translation: Translation | None = None
@@ -71,9 +72,10 @@ class Cluster:
         for role in ("envoy", "ext_proc"):
             metrics.connected.labels(role).set_function(lambda role=role: self._connected(role))  # type: ignore[misc]
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call this when statuses or data planes may differ."""
-        self._listeners.append(listener)
+    def listen(self, statuses: Callable[[], None], planes: Callable[[], None]) -> None:
+        """Call the first when statuses may differ, and the second when data planes may."""
+        self._of_statuses.append(statuses)
+        self._of_planes.append(planes)
 
     @property
     def classes(self) -> frozenset[str]:
@@ -137,7 +139,8 @@ class Cluster:
         unread = frozenset(
             each.key for each in self._resources.broken if each.gateway_class in self.classes
         )
-        return show(World(self._resources, self._translation.statuses, deliveries, unread))
+        world = World(self._resources, self._translation.statuses, deliveries, unread)
+        return show(world, self._shown)
 
     def _build(self, found: Mapping[Key, ir.Config]) -> None:
         """Build aside what will be served: the loop has proxies and probes to answer meanwhile."""
@@ -161,7 +164,7 @@ class Cluster:
             site = self._sites.get(key) or self._site(key)
             site.serve(found.get(key, ir.Config()), translation)
         self._settle()
-        self._changed()
+        self._changed(planes=True)
         self.translated.set()
 
     def _site(self, key: Key) -> Site:
@@ -176,10 +179,10 @@ class Cluster:
     def _moved(self) -> None:
         """Proxies of some Gateway hold more, or refused something."""
         self._settle()
-        self._changed()
+        self._changed(planes=False)
 
-    def _changed(self) -> None:
-        for listener in self._listeners:
+    def _changed(self, *, planes: bool) -> None:
+        for listener in (*self._of_statuses, *(self._of_planes if planes else ())):
             listener()
 
     def _settle(self) -> None:
@@ -198,7 +201,7 @@ class Cluster:
             for gateway, site in self._sites.items():
                 if gateway.namespace == key.namespace:
                     site.expect(self._ready(gateway))
-        self._changed()
+        self._changed(planes=key.kind != "Pod")
 
     def _ready(self, gateway: Key) -> frozenset[str]:
         pods = self._sight.of("Pod", gateway)

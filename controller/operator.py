@@ -102,7 +102,7 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
         provisioner = Provisioner(held, pod_bootstrap.files(pods))
         term = Term(post, held, cluster, provisioner, writer)
         source.listen(writer.changed)
-        cluster.listen(term.changed)
+        cluster.listen(term.statuses_changed, term.planes_changed)
         shown = await health.serve(
             settings.build.address, given.health_port, metrics, lambda: _unready(source, cluster)
         )

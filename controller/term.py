@@ -67,9 +67,12 @@ class Term:
         self._statuses = Debounce(0.02, 0.2)
         self._planes = Debounce(0.1, 1.0)
 
-    def changed(self) -> None:
-        """Statuses or data planes may differ."""
+    def statuses_changed(self) -> None:
+        """Statuses may differ."""
         self._statuses.touch()
+
+    def planes_changed(self) -> None:
+        """Data planes may differ."""
         self._planes.touch()
 
     async def run(self) -> None:
@@ -78,7 +81,7 @@ class Term:
         server = AdsServer(self._cluster.feed)
         await server.start_tls(self._post.address, identity.credentials())
         self._cluster.lead()
-        self.changed()
+        self.statuses_changed()
         try:
             await _tried(self._lead_here)
             async with asyncio.TaskGroup() as group:

@@ -143,6 +143,7 @@ class GatewayClassSpec(Foreign):
     """Which controller serves Gateways of this class."""
 
     controller_name: Text
+    parameters_ref: dict[str, object] | None = None
 
 
 class GrantFrom(Foreign):

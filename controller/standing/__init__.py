@@ -11,6 +11,7 @@ from controller.standing import conditions, gateways, progress, summary
 from controller.standing.delivery import Delivery, Rejection, World
 from controller.standing.progress import Progress
 from controller.translate.conditions import ReferenceStatus, Status
+from controller.translate.memo import Memo
 from crds.meta import CONTROLLER_NAME, GATEWAY_GROUP, GROUP, Condition, Key
 
 __all__ = ["Delivery", "Rejection", "World", "show"]
@@ -19,18 +20,43 @@ MOST_ANCESTORS = 16
 _NOWHERE = "no Gateway serves what it applies to, so no proxy needs it"
 
 
-def show(world: World) -> dict[Key, dict[str, Any]]:
-    """The status that every object of ours should show, without transition times."""
+def show(world: World, memo: Memo | None = None) -> dict[Key, dict[str, Any]]:
+    """The status that every object of ours should show, without transition times.
+
+    With the memo of the time before, only AIRoutes whose own state changed are looked at anew.
+    """
     known = progress.known(world)
     found = gateways.classes(world)
+    found |= _routes(world, known, memo or Memo())
     for key, status in world.statuses.items():
-        if key.kind != "Gateway":
+        if key.kind in ("AIPolicy", "AIBackend"):
             found[key] = _object(key, status, world, known)
         elif key in world.unread:
             found[key] = gateways.unread(status)
         elif (gateway := world.resources.gateways.get(key)) is not None:
             found[key] = gateways.shown(gateway, status, known)
     return found
+
+
+def _routes(world: World, known: Progress, memo: Memo) -> dict[Key, dict[str, Any]]:
+    """The status of every AIRoute: its own, what is live of it, and what befell its Gateways."""
+    lives = [delivery.live for delivery in world.deliveries.values()]
+    befell = (
+        known.rejections,
+        known.quarantined,
+        {gateway: each.waiting_for_proxies for gateway, each in world.deliveries.items()},
+    )
+    routes = world.resources.routes
+    return memo.each(
+        "routes",
+        befell,
+        (
+            (key, (key, status, routes.get(key), [live.get(key) for live in lives]))
+            for key, status in world.statuses.items()
+            if key.kind == "AIRoute"
+        ),
+        lambda each: _object(each[0], each[1], world, known),
+    )
 
 
 def _object(key: Key, status: Status, world: World, known: Progress) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from controller.standing.delivery import Delivery, World
 from controller.standing.progress import Progress, refused
 from controller.translate.conditions import ListenerStatus, Status
 from controller.translate.gateways import PROTOCOLS
-from crds.gateway import GatewaySpec, ListenerSpec
+from crds.gateway import GatewayClassSpec, GatewaySpec, ListenerSpec
 from crds.meta import CONTROLLER_NAME, GROUP, Condition, Key
 
 OUR_ROUTE = (GROUP, "AIRoute")
@@ -27,13 +27,23 @@ _NO_CONFLICT = Condition("Conflicted", "False", "NoConflicts", "")
 
 def classes(world: World) -> dict[Key, dict[str, Any]]:
     """The GatewayClasses that are ours."""
-    text = f"its Gateways are served by {CONTROLLER_NAME}"
-    accepted = Condition("Accepted", "True", "Accepted", text)
     return {
-        key: {"conditions": conditions.written((accepted,), each.meta.generation)}
+        key: {"conditions": conditions.written((_class(each.spec),), each.meta.generation)}
         for key, each in world.resources.gateway_classes.items()
         if each.spec.controller_name == CONTROLLER_NAME
     }
+
+
+def _class(spec: GatewayClassSpec) -> Condition:
+    """Its Gateways are served even so: they are in use, and lack nothing of what is understood."""
+    if spec.parameters_ref is None:
+        text = f"its Gateways are served by {CONTROLLER_NAME}"
+        return Condition("Accepted", "True", "Accepted", text)
+    text = (
+        "spec.parametersRef: a GatewayClass takes no parameters, and these change nothing; give "
+        "them to a Gateway (spec.infrastructure.parametersRef) or to the chart (dataPlane)"
+    )
+    return Condition("Accepted", "False", "InvalidParameters", text)
 
 
 def unread(status: Status) -> dict[str, Any]:

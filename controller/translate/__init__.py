@@ -98,7 +98,7 @@ def translate(
         "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
     )
     config = _config(hosts, pairs, opened.certificates, live, tuple(plans.values()))
-    told = statuses.write(resources, outcome)
+    told = statuses.write(resources, outcome, memo)
     return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
 
 

@@ -5,13 +5,13 @@ body limit and the strictest word on unscanned content are in force. A policy th
 is told who won. Nothing here knows how levels follow each other in a request.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from controller.resources import Resources
 from controller.translate.conditions import Fault, Reason
-from controller.translate.gateways import Gateways
+from controller.translate.gateways import Gateways, Listener
 from controller.translate.policies import Policies, Policy
 from controller.translate.routes import Attached
 from crds.aipolicy import TargetRef
@@ -54,7 +54,7 @@ def level(policy: Key, ref: TargetRef) -> Level:
 
 
 def attach(
-    policies: Policies, resources: Resources, gateways: Gateways, routes: Iterable[Attached]
+    policies: Policies, resources: Resources, gateways: Gateways, routes: Sequence[Attached]
 ) -> Levels:
     """Put every policy where it belongs."""
     sections = _sections(resources, gateways)
@@ -75,7 +75,7 @@ def attach(
         for index, ref in enumerate(broken.targets or ()):
             if problem := _missing(level(broken.key, ref), sections, resources):
                 faults.append(_not_found(broken.key, index, ref, problem))
-    faults += _closed(missing)
+    faults += (*_closed(missing), *_closed_above(missing, routes))
     guards = {
         place: _guards(found.get(place, ()), missing.get(place, ()))
         for place in sorted(found.keys() | missing.keys(), key=_order)
@@ -95,6 +95,26 @@ def _closed(missing: Mapping[Level, tuple[str, ...]]) -> Iterator[Fault]:
             )
             reason: Reason = "PolicyNotInForce"
             yield Fault(place.target, "PartiallyInvalid", reason, "spec", text)
+
+
+def _closed_above(missing: Mapping[Level, object], routes: Iterable[Attached]) -> Iterator[Fault]:
+    """What an AIRoute is told of its Gateways' broken policies; their names are not its affair."""
+    places = {place for place in missing if place.target.kind == "Gateway"}
+    for route in routes if places else ():
+        serving = [listener for listener, _ in route.hosts]
+        closed = dict.fromkeys(each.gateway for each in serving if places & {*_over(each)})
+        if closed:
+            text = (
+                f"an AIPolicy of {', '.join(map(str, closed))} cannot be put in force, so requests "
+                "there get 503 until it is mended"
+            )
+            reason: Reason = "PolicyNotInForce"
+            yield Fault(route.route.key, "PartiallyInvalid", reason, "spec.parentRefs", text)
+
+
+def _over(listener: Listener) -> tuple[Level, Level]:
+    """The levels of a listener."""
+    return Level(listener.gateway), Level(listener.gateway, listener.spec.name)
 
 
 def _order(place: Level) -> tuple[Key, str]:
@@ -159,11 +179,7 @@ def _above(routes: Iterable[Attached], targets: Collection[Key]) -> dict[Level, 
     """The levels over each targeted AIRoute: those of the Gateways and listeners that serve it."""
     return {
         Level(attached.route.key): tuple(
-            dict.fromkeys(
-                place
-                for listener, _ in attached.hosts
-                for place in (Level(listener.gateway), Level(listener.gateway, listener.spec.name))
-            )
+            dict.fromkeys(place for listener, _ in attached.hosts for place in _over(listener))
         )
         for attached in routes
         if attached.route.key in targets

@@ -1,7 +1,7 @@
-"""Memo: what the last translation made of each object, so that an edit costs what it changed.
+"""Memo: what was made of each object the last time, so that an edit costs what it changed.
 
-The results are the same with or without it: a part is made again when its object is another one, or
-when anything else it depends on is no longer equal.
+The results are the same with or without it: a part is made again when its object, or anything else
+it depends on, is no longer equal.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Memo:
         made: dict[Key, MadeT] = {}
         for key, item in items:
             last = known.get(key)
-            same = last is not None and last[0] is item
+            same = last is not None and (last[0] is item or last[0] == item)
             result = last[1] if last is not None and same else make(item)
             parts[key] = item, result
             made[key] = result

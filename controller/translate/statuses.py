@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.resources import Broken, Object, Resources
-from controller.translate import conditions, routes
+from controller.translate import conditions
 from controller.translate.backends import Backends
 from controller.translate.conditions import (
     ConditionType,
@@ -20,11 +20,11 @@ from controller.translate.conditions import (
     Status,
 )
 from controller.translate.gateways import Gateways
+from controller.translate.memo import Memo
 from controller.translate.policies import Policies
-from controller.translate.routes import Attached
+from controller.translate.routes import Attached, reference
 from crds.aibackend import AIBackendSpec
 from crds.aipolicy import AIPolicySpec, TargetRef
-from crds.airoute import AIRouteSpec
 from crds.gateway import GatewaySpec
 from crds.meta import Condition, Key
 from crds.objects import Finding
@@ -51,11 +51,10 @@ class Outcome:
     faults: tuple[Fault, ...]
 
 
-def write(resources: Resources, outcome: Outcome) -> dict[Key, Status]:
+def write(resources: Resources, outcome: Outcome, memo: Memo) -> dict[Key, Status]:
     """The status of every Gateway that is ours, AIRoute, AIPolicy and AIBackend."""
     faults = _by_key(outcome.faults)
     found: dict[Key, Status] = {}
-    attached = {each.route.key: each for each in outcome.routes}
     open_ = {listener.place for listener in outcome.gateways.listeners}
     counts = Counter(
         place
@@ -65,8 +64,10 @@ def write(resources: Resources, outcome: Outcome) -> dict[Key, Status]:
     standing = _standing(outcome.policies)
     for key, gateway in outcome.gateways.objects.items():
         found[key] = _gateway(gateway, open_, counts, faults.get(key, []))
-    for key, route in resources.routes.items():
-        found[key] = _route(route, attached[key], faults.get(key, []))
+    routes = {each.route.key: each for each in outcome.routes}
+    sound = ((key, each) for key, each in routes.items() if key not in faults)
+    found |= memo.each("statuses", None, sound, lambda each: _route(each, []))
+    found |= {key: _route(routes[key], faults[key]) for key in faults.keys() & routes.keys()}
     for key, backend in resources.backends.items():
         found[key] = _backend(backend, outcome, faults.get(key, []))
     for key, policy in resources.policies.items():
@@ -116,7 +117,8 @@ def _gateway(
     )
 
 
-def _route(route: Object[AIRouteSpec], attached: Attached, faults: list[Fault]) -> Status:
+def _route(attached: Attached, faults: list[Fault]) -> Status:
+    route = attached.route
     whole = judged = conditions.judged(faults, ROUTE_TYPES)
     if attached.hosts:
         told = [fault for fault in faults if fault.type == "Accepted"]
@@ -130,7 +132,7 @@ def _route(route: Object[AIRouteSpec], attached: Attached, faults: list[Fault]) 
         whole,
         parents=tuple(
             ReferenceStatus(
-                routes.reference(route.key, ref),
+                reference(route.key, ref),
                 conditions.judged(conditions.of_part(faults, index), ROUTE_TYPES)
                 if faults
                 else judged,

@@ -8,6 +8,7 @@ import pytest
 from controller import standing
 from controller.standing import Delivery, Rejection, World
 from controller.translate import Translation, translate
+from controller.translate.memo import Memo
 from crds.meta import Key
 from dragoman import golden
 from tests.status import worlds
@@ -113,6 +114,20 @@ def test_every_gateway_that_serves_it_must_have_it() -> None:
         assert at_parents == ["True Programmed", ready]
         message = worlds.of_type(found[ROUTE], "Ready")["message"]
         assert ("Gateway infra/edge" in message) == (edge is not live)
+
+
+def test_a_memo_changes_the_work_and_nothing_else() -> None:
+    memo = Memo()
+    world, translation = parts(parents=BOTH)
+    mended, _ = parts(parents="[{name: edge}]")
+    stages = [at(stage, translation) for stage in worlds.STAGES]
+    refused = Rejection(ROUTE, "no", replaced=False), Rejection(BACKEND, "no", replaced=True)
+    stages += [replace(stages[-1], rejections=(each,)) for each in refused]
+    for each in (world, mended, world):
+        for ai in stages:
+            for edge in stages:
+                by_key = replace(each, deliveries={AI: ai, EDGE: edge})
+                assert standing.show(by_key, memo) == standing.show(by_key)
 
 
 def test_a_gateway_that_does_not_serve_it_is_not_waited_for() -> None:
@@ -407,3 +422,16 @@ def test_every_ready_condition_agrees_with_the_others() -> None:
         assert worlds.of_type(status, "Stalled") is None or ready["status"] == "False"
         types = [each["type"] for each in status["conditions"]]
         assert len(types) == len(set(types)) <= 8
+
+
+def test_a_class_with_parameters_is_told_that_they_mean_nothing() -> None:
+    text = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: ours, generation: 3}
+spec: {controllerName: dragoman.dev/controller, parametersRef: {group: "", kind: ConfigMap, name: a}}
+"""
+    world = World(golden.resources(text, "in.yaml"), {}, {})
+    [found] = standing.show(world).values()
+    assert said(found, "Accepted") == "False InvalidParameters"
+    assert "spec.infrastructure.parametersRef" in found["conditions"][0]["message"]
