@@ -99,8 +99,10 @@ class Target:
     tls: UpstreamTLS | None
     credential: Credential | None
     model: str | None
-    paths: Mapping[Format, str]
-    """The path each format is served under."""
+    formats: tuple[Format, ...]
+    """What it is spoken to in."""
+    headers: tuple[tuple[str, str], ...]
+    """What it wants to see unless the caller says otherwise."""
     max_body_bytes: int
     """The largest body of the virtual hosts that use it."""
 

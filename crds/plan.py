@@ -7,6 +7,8 @@ secret. Its version is the hash of its canonical JSON, so equal content is never
 
 import hashlib
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +24,30 @@ FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"
 TRANSLATED_HEADER = "x-dragoman-translated"
 
-Format = Literal["OpenAIChat", "OpenAIEmbeddings", "AnthropicMessages"]
+Format = Literal[
+    "OpenAIChat",
+    "OpenAIResponses",
+    "OpenAIEmbeddings",
+    "AnthropicMessages",
+    "GeminiContent",
+    "GeminiEmbeddings",
+    "BedrockConverse",
+]
+FAMILIES: tuple[tuple[Format, ...], ...] = (
+    ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
+    ("OpenAIEmbeddings", "GeminiEmbeddings"),
+)
+"""Formats that can be translated into each other; what a provider speaks of them is called by the
+first it has."""
+FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = MappingProxyType(
+    {
+        "OpenAIChat": ("openai-beta",),
+        "OpenAIResponses": ("openai-beta",),
+        "OpenAIEmbeddings": ("openai-beta",),
+        "AnthropicMessages": ("anthropic-version", "anthropic-beta"),
+    }
+)
+"""Headers in which callers of a format say more; none names an account."""
 Origin = Literal[
     "System",
     "User",
@@ -79,6 +104,23 @@ class PricePlan(PlanModel):
     output: str
 
 
+class PathPlan(PlanModel):
+    """Where a provider takes one format; `{model}` stands for the model, percent-encoded."""
+
+    call: str
+    stream: str
+
+
+class QuirksPlan(PlanModel):
+    """How a provider departs from its format: what becomes of the fields of every body it gets."""
+
+    model_in_body: bool = True
+    """Its formats that name the model in the body want it there."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    set: dict[str, str] = Field(default_factory=dict)
+
+
 class TargetPlan(PlanModel):
     """One (AIBackend, model) pair: one Envoy cluster."""
 
@@ -88,6 +130,9 @@ class TargetPlan(PlanModel):
     provider: str
     model: str | None
     """The model to ask for; None: the caller's."""
+    paths: dict[Format, PathPlan]
+    """The formats it speaks, and where."""
+    quirks: QuirksPlan = QuirksPlan()
     weight: int
     priority: int
     prices: dict[str, PricePlan] = Field(default_factory=dict)
@@ -100,8 +145,6 @@ class RulePlan(PlanModel):
     """One rule of an AIRoute."""
 
     name: str
-    formats: tuple[Format, ...]
-    """What callers may speak here: what every target's provider speaks."""
     targets: tuple[TargetPlan, ...]
     unary_class: str
     stream_class: str

@@ -7,10 +7,11 @@ target serves is chosen in `exchange`, where other requests are known.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ext_proc import matching, pipeline, tokens
-from ext_proc.call import Call, Reject, Verdict
+from ext_proc import matching, outgoing, pipeline, tokens
+from ext_proc.call import Call, Line, Reject, Verdict
 from ext_proc.formats.dialect import Dialect
 from ext_proc.matching import Match
+from ext_proc.outgoing import Outgoing
 from ext_proc.pipeline import Level
 from ext_proc.plans import Host, Snapshot
 from ext_proc.stages.inspection import Inspection
@@ -30,6 +31,7 @@ class Asked:
     snapshot: Snapshot
     headers: Mapping[str, str]
     dialect: Dialect
+    line: Line
 
 
 @dataclass(slots=True)
@@ -40,8 +42,8 @@ class Admission:
     call: Call | None = None
     match: Match | None = None
     verdicts: list[Verdict] = field(default_factory=list)
-    body: bytes = b""
-    """What the targets are sent."""
+    outgoing: Outgoing | None = None
+    """Set where it is not refused."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
 
@@ -58,14 +60,14 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
     host = asked.host.levels
     if reject := _unavailable(host) or _too_large(body, _limits(host)):
         return reject
-    call = asked.dialect.decode_request(body)
+    call = asked.dialect.decode_request(body, asked.line)
     if isinstance(call, Reject):
         return call
     admission.call = call
     inspection = Inspection("request", call.texts, call.unscanned, admission.verdicts)
     if reject := _inspect(inspection, host):
         return reject
-    match = matching.find(asked.host, asked.snapshot, call.model, asked.headers, call.format)
+    match = matching.find(asked.host, asked.snapshot, call.model, asked.headers)
     if isinstance(match, Reject):
         return match
     admission.match = match
@@ -75,16 +77,15 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
         return reject
     admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
     pipeline.finish(inspection)
-    admission.body = _encode(asked.dialect, call, match)
+    return _prepare(asked.dialect, admission, call, match)
+
+
+def _prepare(dialect: Dialect, admission: Admission, call: Call, match: Match) -> Reject | None:
+    prepared = outgoing.prepare(dialect, call, match)
+    if isinstance(prepared, Reject):
+        return prepared
+    admission.outgoing = prepared
     return None
-
-
-def _encode(dialect: Dialect, call: Call, match: Match) -> bytes:
-    """Write the body for all targets: they ask for one model, unless translate tells them apart."""
-    rule = match.rule.plan
-    if rule.targets and not rule.translate:
-        call.rename_model(rule.targets[0].model or call.model)
-    return dialect.encode_request(call, call.stream)
 
 
 def _inspect(inspection: Inspection, levels: Iterable[Level]) -> Reject | None:

@@ -26,6 +26,14 @@ class Usage:
     estimated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a request says outside its body, in formats that name model and stream in the path."""
+
+    model: str = ""
+    stream: bool = False
+
+
 @dataclass(slots=True, repr=False)
 class Text:
     """One piece of text in a body: whose it is, what it says, how to put another in its place."""
@@ -77,7 +85,7 @@ class Call:
 
     def rename_model(self, model: str) -> None:
         """Ask for another model."""
-        if model != self.document["model"]:
+        if model != self.document.get("model", model):
             self.document["model"] = model
             self.edited = True
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crds.plan import VirtualHostPlan
-from ext_proc.call import Reject
+from ext_proc.call import Line, Reject
 from ext_proc.formats import table
 from ext_proc.formats.dialect import Dialect
 from ext_proc.formats.table import DIALECTS, Endpoint
 
 _NO_BODY = Reject(400, "malformed_request", "The request has no body.")
+_NOTHING = Line()
 _UNKNOWN_MODEL = Reject(404, "model_not_found", "No such model is listed.")
 
 
@@ -24,6 +25,8 @@ class Entry:
     """The format of errors."""
     answer: Reject | bytes | None
     """An answer that needs no provider: an error, or a list of models."""
+    line: Line
+    """What the path says of the call."""
 
 
 def enter(plan: VirtualHostPlan, headers: Mapping[str, str], *, ends: bool) -> Entry:
@@ -32,14 +35,14 @@ def enter(plan: VirtualHostPlan, headers: Mapping[str, str], *, ends: bool) -> E
     shape = DIALECTS[table.caller_shape(method, path, headers)]
     endpoint = table.find(method, path)
     if isinstance(endpoint, Reject):
-        return Entry(shape, endpoint)
+        return Entry(shape, endpoint, _NOTHING)
     if endpoint.action != "call":
-        return Entry(shape, _models(plan, endpoint, shape))
+        return Entry(shape, _models(plan, endpoint, shape), _NOTHING)
+    line = Line(endpoint.model, endpoint.stream)
     if ends:
-        return Entry(shape, _NO_BODY)
-    return Entry(
-        shape, table.acceptable(headers.get("content-type"), headers.get("content-encoding"))
-    )
+        return Entry(shape, _NO_BODY, line)
+    refused = table.acceptable(headers.get("content-type"), headers.get("content-encoding"))
+    return Entry(shape, refused, line)
 
 
 def _models(plan: VirtualHostPlan, endpoint: Endpoint, shape: Dialect) -> Reject | bytes:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ext_proc import admission, door, response, targets, verdict
 from ext_proc.account import End
 from ext_proc.admission import Admission, Asked
-from ext_proc.call import Reject
+from ext_proc.call import Line, Reject
 from ext_proc.case import Case
 from ext_proc.events import (
     BodyMode,
@@ -62,6 +62,7 @@ class Exchange:
         self._case = Case(host, world)
         self._state = State.REQUEST_HEADERS
         self._headers: Mapping[str, str] = {}
+        self._line = Line()
         self._reception: Reception | None = None
 
     @property
@@ -96,11 +97,12 @@ class Exchange:
             case bytes() as listed:
                 return case.answer(200, listed)
         case.facts.format = entry.shape.name
+        self._line = entry.line
         return (Continue(mode=_MODE),)
 
     def _on_request_body(self, event: RequestBody) -> Outcome:
         case = self._case
-        asked = Asked(case.facts.host, self._snapshot, self._headers, case.dialect)
+        asked = Asked(case.facts.host, self._snapshot, self._headers, case.dialect, self._line)
         judge = partial(admission.admit, asked, event.body)
         return case.apart(len(event.body), judge, self._admitted)
 
@@ -109,17 +111,17 @@ class Exchange:
         case.facts.admission = admitted
         if admitted.reject is not None:
             return case.refuse(admitted.reject)
-        call, match = admitted.call, admitted.match
-        if call is None or match is None:
-            raise RuntimeError("admitted without a call or a rule")
-        order = targets.order(match.rule.plan.targets, case.world.slots, case.world.chance)
+        call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
+        if call is None or match is None or outgoing is None:
+            raise RuntimeError("admitted without a call, a rule or a body")
+        order = targets.order(outgoing.targets, case.world.slots, case.world.chance)
         if not order:
-            weighty = any(target.weight for target in match.rule.plan.targets)
+            weighty = any(target.weight for target in outgoing.targets)
             return case.refuse(_OVERLOADED if weighty else _NO_BACKEND)
         case.occupy(order[0])
-        self._reception = Reception(case, call, match)
-        passed = verdict.encode(call, admitted.body, match, order, self._headers)
-        admitted.body = b""
+        self._reception = Reception(case, call, match, outgoing)
+        passed = verdict.encode(call, outgoing, match, order, self._headers)
+        admitted.outgoing = None
         call.forget()
         case.facts.decided = True
         return (passed,)

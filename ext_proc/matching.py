@@ -7,7 +7,7 @@ headers alone, and rules without matches. How the index is ordered is the contro
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crds.plan import Candidate, Format, MatchTier
+from crds.plan import Candidate, MatchTier
 from ext_proc.call import Reject
 from ext_proc.plans import Host, Route, Rule, Snapshot
 
@@ -22,9 +22,7 @@ class Match:
     rule: Rule
 
 
-def find(
-    host: Host, snapshot: Snapshot, model: str, headers: Mapping[str, str], spoken: Format
-) -> Match | Reject:
+def find(host: Host, snapshot: Snapshot, model: str, headers: Mapping[str, str]) -> Match | Reject:
     """Find the rule for a request, or say why there is none."""
     candidate = next((c for c in _candidates(host.plan.tiers, model) if _fits(c, headers)), None)
     if candidate is None:
@@ -35,10 +33,6 @@ def find(
         return Reject(
             503, "guard_unavailable", "The rule that serves this model is not loaded yet."
         )
-    if spoken not in rule.plan.formats:
-        formats = ", ".join(rule.plan.formats)
-        message = f"This model is not served in the format {spoken}, but in: {formats or 'none'}."
-        return Reject(400, "unsupported_format", message)
     return Match(route, rule)
 
 

@@ -2,14 +2,19 @@
 
 from functools import partial
 
-from crds.plan import TARGET_HEADER, TargetPlan
+from crds.plan import TARGET_HEADER, Format, TargetPlan
 from ext_proc import account, response, tokens
 from ext_proc.call import Call, Reject
 from ext_proc.case import Case
 from ext_proc.events import Continue, ResponseBody, ResponseHeaders, Start, Stream
+from ext_proc.formats import errors
+from ext_proc.formats.table import DIALECTS
 from ext_proc.machine import Outcome, Replies
 from ext_proc.matching import Match
-from ext_proc.response import Passed, Reader, Result, Streamed, Whole
+from ext_proc.outgoing import Outgoing
+from ext_proc.response import Passed, Reader, Reading, Result, Streamed, Whole
+from ext_proc.translation.answers import Answer
+from ext_proc.translation.codec import Asked
 
 ATTEMPTS_HEADER = "x-envoy-attempt-count"
 _PASSED = frozenset(
@@ -18,6 +23,7 @@ _PASSED = frozenset(
 )
 _PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _INTERNAL = (TARGET_HEADER, ATTEMPTS_HEADER)
+_LONGEST_HEADER = 1000
 _ADVICE = ("retry-after",)
 """Headers of a provider's error that help the caller."""
 
@@ -25,14 +31,17 @@ _ADVICE = ("retry-after",)
 class Reception:
     """One response."""
 
-    def __init__(self, case: Case, call: Call, match: Match) -> None:
+    def __init__(self, case: Case, call: Call, match: Match, outgoing: Outgoing) -> None:
         self._case = case
         self._call = call
         self._targets = match.rule.plan.targets
+        self._wires, self._losses = outgoing.wires, outgoing.losses
         self._levels = (*case.facts.host.levels, match.route.level, match.rule.level)
         self._advice: tuple[tuple[str, str], ...] = ()
         self._unknown: tuple[str, ...] = ()
         self._reader: Reader = Passed()
+        self._type = ""
+        """The content type, where it is not the provider's."""
 
     @property
     def result(self) -> Result:
@@ -48,13 +57,16 @@ class Reception:
         if target is None:
             return case.refuse(response.local(status))
         case.occupy(target)
-        guarded = any(level.response for level in self._levels)
-        if reject := response.refusal(status, headers, guarded=guarded):
+        spoken = self._wires[target.cluster].format
+        guarded = spoken != self._call.format or any(level.response for level in self._levels)
+        streams_as = DIALECTS[spoken].streams_as
+        if reject := response.refusal(status, headers, streams_as, guarded=guarded):
             return case.refuse(reject)
         case.facts.served = status < 300
+        case.facts.status = errors.status(self._call.format, status)
         self._unknown = tuple(name for name in headers if not _may_pass(name))
         self._advice = tuple((name, headers[name]) for name in _ADVICE if name in headers)
-        self._reader = self._choose(status, response.media_type(headers))
+        self._reader = self._choose(status, response.media_type(headers), spoken)
         if event.end:
             return self._empty()
         return () if isinstance(self._reader, Whole) else (self._start(),)
@@ -91,13 +103,18 @@ class Reception:
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
 
-    def _choose(self, status: int, media_type: str) -> Reader:
-        dialect = self._case.dialect
+    def _choose(self, status: int, media_type: str, spoken: Format) -> Reader:
+        case, call = self._case, self._call
+        created = int(case.facts.asked_at.timestamp())
+        asked = Asked(call.model, case.facts.request_id, created)
+        answer = Answer(spoken, call.format, asked) if spoken != call.format else None
+        reading = Reading(case.dialect, self._levels, self._count, answer)
         if status >= 300 or media_type == response.JSON:
-            return Whole(dialect, self._levels, status, self._count)
-        if media_type == response.EVENTS:
-            request_id = self._case.facts.request_id
-            return Streamed(dialect, self._call, self._levels, self._count, request_id)
+            return Whole(reading, status)
+        if media_type == DIALECTS[spoken].streams_as:
+            if answer is not None:
+                self._type = case.dialect.streams_as
+            return Streamed(reading, call, case.facts.request_id)
         return Passed()
 
     def _empty(self) -> Outcome:
@@ -142,9 +159,17 @@ class Reception:
             "x-dragoman-backend": target.backend if target else "",
             "x-dragoman-model": model if model.isascii() else "",
             "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
+            "x-dragoman-dropped": self._dropped(target),
+            "content-type": self._type,
         }
         headers = tuple((name, value) for name, value in served.items() if value)
         return Start(headers, tuple(dict.fromkeys((*_INTERNAL, *self._unknown))))
+
+    def _dropped(self, target: TargetPlan | None) -> str:
+        """What the target that answered was not told."""
+        losses = self._losses.get(target.cluster, ()) if target else ()
+        listed = ", ".join(dict.fromkeys(loss.field for loss in losses))
+        return listed[:_LONGEST_HEADER] if listed.isascii() and listed.isprintable() else "other"
 
     def _count(self, text: str) -> int:
         return tokens.count((text,), self._call.model)

@@ -12,9 +12,11 @@ from itertools import chain
 from ext_proc import pipeline
 from ext_proc.call import Call, Reject, Usage, Verdict
 from ext_proc.field import Fields
+from ext_proc.formats import errors
 from ext_proc.formats.dialect import Count, Dialect
 from ext_proc.pipeline import Guard, Level
 from ext_proc.stages.inspection import Inspection, blocked
+from ext_proc.translation.answers import Answer
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 """Of a response that must be judged whole."""
@@ -41,21 +43,25 @@ def local(status: int) -> Reject:
     return _LOCAL.get(status, _UNREACHABLE)
 
 
-def refusal(status: int, headers: Mapping[str, str], *, guarded: bool) -> Reject | None:
-    """Refuse a response by its headers alone; its body is dropped."""
+def refusal(
+    status: int, headers: Mapping[str, str], streams_as: str, *, guarded: bool
+) -> Reject | None:
+    """Refuse a response by its headers alone; its body is dropped.
+
+    `guarded`: only what can be read may pass, JSON and streams of this type.
+    """
     if status in (401, 403):
         return _AUTH_FAILED
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         return _ENCODED
     if status < 200 or 300 <= status < 400:
         return _NO_TYPE
-    if status < 300 and guarded and media_type(headers) not in (JSON, EVENTS):
+    if status < 300 and guarded and media_type(headers) not in (JSON, streams_as):
         return _NO_TYPE
     return None
 
 
 JSON = "application/json"
-EVENTS = "text/event-stream"
 
 
 def media_type(headers: Mapping[str, str]) -> str:
@@ -76,17 +82,28 @@ class Result:
     reject: Reject | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a response is read, whatever comes."""
+
+    dialect: Dialect
+    """The caller's."""
+    levels: Sequence[Level]
+    count: Count
+    answer: Answer | None
+    """Where the provider answers in another format."""
+
+
 class Whole:
     """A body that is judged whole: JSON, and every error."""
 
-    def __init__(
-        self, dialect: Dialect, levels: Sequence[Level], status: int, count: Count
-    ) -> None:
+    def __init__(self, reading: Reading, status: int) -> None:
         self.result = Result()
-        self._dialect = dialect
-        self._levels = levels
+        self._dialect = reading.dialect
+        self._levels = reading.levels
         self._status = status
-        self._count = count
+        self._count = reading.count
+        self._answer = reading.answer
         self._pieces: list[bytes] = []
         self.size = 0
 
@@ -98,25 +115,33 @@ class Whole:
 
     def judge(self) -> bytes | Reject:
         """Return what the client may have. Slow for long bodies."""
-        body = b"".join(self._pieces)
-        self._pieces.clear()
+        body = self._body()
+        if isinstance(body, Reject):
+            return body
         if self._status < 300 and not any(level.response for level in self._levels):
             measured = self._dialect.measure(body)
             self._learn(measured.usage, measured.model, invalid=measured.usage_invalid)
-            if measured.usage is None:
+            if self.result.usage is None:
                 self.result.output_tokens = self._count(measured.text)
             return body
         return self._inspected(body)
+
+    def _body(self) -> bytes | Reject:
+        """The body in the caller's format."""
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        served = self._status < 300
+        return self._answer.whole(body) if self._answer and served else body
 
     def _inspected(self, body: bytes) -> bytes | Reject:
         if self._status < 300:
             response = self._dialect.decode_response(body)
         else:
-            response = self._dialect.provider_error(self._status, body)
+            response = self._dialect.provider_error(self._status, self._foreign_error(body))
         if isinstance(response, Reject):
             return response
         self._learn(response.usage, response.model, invalid=response.usage_invalid)
-        if response.usage is None and self._status < 300:
+        if self.result.usage is None and self._status < 300:
             self.result.output_tokens = sum(self._count(text.value) for text in response.texts)
         inspection = Inspection("response", response.texts, Counter(), self.result.verdicts)
         refusals = [pipeline.judge(inspection, level.response) for level in self._levels]
@@ -125,36 +150,49 @@ class Whole:
         pipeline.finish(inspection)
         return response.encode()
 
+    def _foreign_error(self, body: bytes) -> bytes:
+        """Of another format's error only the message means something to the caller."""
+        return errors.message_only(body) if self._answer is not None else body
+
     def _learn(self, usage: Usage | None, model: str | None, *, invalid: bool) -> None:
-        self.result.usage = usage
-        self.result.usage_invalid = invalid
+        """A translated answer states its usage in the caller's words, which may say less."""
+        answer = self._answer
+        self.result.usage = answer.usage if answer else usage
+        self.result.usage_invalid = answer.usage_invalid if answer else invalid
         self.result.model = model
 
 
 class Streamed:
     """Server-sent events, released as far as no guard can want them back."""
 
-    def __init__(
-        self, dialect: Dialect, call: Call, levels: Sequence[Level], count: Count, request_id: str
-    ) -> None:
+    def __init__(self, reading: Reading, call: Call, request_id: str) -> None:
+        levels = reading.levels
         guards: tuple[Guard, ...] = tuple(chain.from_iterable(lv.response_guards for lv in levels))
         self._fields = Fields(guards)
-        self._codec = dialect.stream(call, self._fields.open if guards else None, count)
+        opened = self._fields.open if guards else None
+        self._codec = reading.dialect.stream(call, opened, reading.count)
+        self._answer = reading.answer
         self._request_id = request_id
         self._reject: Reject | None = None
 
     def feed(self, body: bytes, *, end: bool) -> tuple[bytes, bool]:
         """Take a piece; return what may go on, and whether that is the end."""
+        if self._answer is not None:
+            body = self._answer.feed(body) + (self._answer.end() if end else b"")
         released = self._codec.feed(body) if body else b""
         if end and not self._stopped():
             released += self._codec.end()
         if not self._stopped():
             return released, end
-        self._reject = self._codec.failed or self._refusal()
+        self._reject = self._failed() or self._refusal()
         return released + self._codec.abort(self._reject, self._request_id), True
 
+    def _failed(self) -> Reject | None:
+        foreign = self._answer.failed if self._answer else None
+        return self._codec.failed or (None if self._codec.blocked else foreign)
+
     def _stopped(self) -> bool:
-        return self._codec.blocked or self._codec.failed is not None
+        return self._codec.blocked or self._failed() is not None
 
     def _refusal(self) -> Reject:
         guard = self._fields.blocked_by
@@ -166,9 +204,10 @@ class Streamed:
     def result(self) -> Result:
         """What is known so far: a client may go at any time."""
         codec = self._codec
+        stated = self._answer or codec
         return Result(
-            usage=codec.usage,
-            usage_invalid=codec.usage_invalid,
+            usage=stated.usage,
+            usage_invalid=stated.usage_invalid,
             model=codec.model,
             output_tokens=codec.output_tokens,
             verdicts=self._fields.verdicts(),

@@ -1,18 +1,21 @@
-"""The translate filter's side of one attempt: it writes the model its own target asks for.
+"""The translate filter's side of one attempt: it writes the body its own target reads.
 
 It runs in the target's upstream chain, once per attempt, on the body as the guard left it; what an
 earlier attempt's translation made of it is never seen here. The guard's metadata, which no client
-can send, says which model each target asks for.
+can send, says which format, model and quirks each target has.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from crds.plan import METADATA_NAMESPACE, TRANSLATED_HEADER
+from ext_proc import wires
 from ext_proc.account import End
+from ext_proc.call import Line
 from ext_proc.events import Continue, Event, RequestBody, RequestHeaders, RequestTrailers
-from ext_proc.formats.dialect import rename_model
 from ext_proc.machine import OutOfOrderError, Replies
+from ext_proc.translation import requests
+from ext_proc.translation.requests import Spoken
 
 
 class Translation:
@@ -33,12 +36,16 @@ class Translation:
                 return (Continue(),)
             case RequestBody() if self._metadata:
                 self.done = True
-                body = rename_model(event.body, self._metadata["models"][self._cluster])
-                return (Continue(set_headers=((TRANSLATED_HEADER, "1"),), body=body),)
+                return (Continue(set_headers=((TRANSLATED_HEADER, "1"),), body=self._body(event)),)
             case RequestTrailers():
                 return (Continue(),)
             case _:
                 raise OutOfOrderError(type(event).__name__)
+
+    def _body(self, event: RequestBody) -> bytes:
+        wire = wires.read(self._metadata["targets"][self._cluster])
+        line = Line(wire.model, self._metadata["stream"])
+        return requests.rewrite(event.body, Spoken(self._metadata["format"], line), wire)
 
     def close(self, end: End) -> None:
         """The guard reports; an attempt alone is no request."""

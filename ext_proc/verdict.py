@@ -3,14 +3,15 @@
 Without its metadata a request ends at Envoy's `blackhole`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, TargetPlan
+from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, Format, TargetPlan
 from ext_proc.call import Call
 from ext_proc.events import Continue
-from ext_proc.formats.table import FORWARDED_HEADERS, speakable
+from ext_proc.formats import table
 from ext_proc.matching import Match
+from ext_proc.outgoing import Outgoing
 
 VERDICT_HEADER = "x-dragoman-verdict"
 _OWN_HEADERS = frozenset({"content-length", "x-forwarded-proto", "x-request-id"})
@@ -20,30 +21,29 @@ writes the response's own from. The target's strip filter removes what must not 
 
 def encode(
     call: Call,
-    body: bytes,
+    outgoing: Outgoing,
     match: Match,
     targets: Sequence[TargetPlan],
     headers: Mapping[str, str],
 ) -> Continue:
     """Send the body to these targets, in this order."""
     rule = match.rule.plan
-    forwarded = FORWARDED_HEADERS[call.format]
     metadata: dict[str, Any] = {
         "class": rule.stream_class if call.stream else rule.unary_class,
         "route": match.route.plan.name,
         "rule": rule.name,
         "format": call.format,
-        "length": len(body),
+        "stream": call.stream,
+        "length": len(outgoing.body),
         "translate": rule.translate,
+        "targets": {each.cluster: outgoing.wires[each.cluster].metadata() for each in targets},
     }
-    if rule.translate:
-        metadata["models"] = {target.cluster: target.model or call.model for target in targets}
     return Continue(
         set_headers=((VERDICT_HEADER, "pass"),),
         remove_headers=tuple(
-            name for name, value in headers.items() if not _kept(name, value, forwarded)
+            name for name, value in headers.items() if not _kept(call.format, name, value)
         ),
-        body=body,
+        body=outgoing.body,
         clear_route_cache=True,
         metadata={
             METADATA_NAMESPACE: metadata,
@@ -52,9 +52,8 @@ def encode(
     )
 
 
-def _kept(name: str, value: str, forwarded: Collection[str]) -> bool:
-    speaks = name in forwarded and speakable(name, value)
-    return name[:1] == ":" or name in _OWN_HEADERS or speaks
+def _kept(spoken: Format, name: str, value: str) -> bool:
+    return name[:1] == ":" or name in _OWN_HEADERS or table.forwarded(spoken, name, value)
 
 
 def _group(index: int, target: TargetPlan) -> dict[str, Any]:

@@ -181,7 +181,8 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
         tls=backend.tls,
         credential=backend.credential,
         model=model,
-        paths=backend.paths,
+        formats=tuple(backend.paths),
+        headers=backend.headers,
         max_body_bytes=max_body_bytes,
     )
 
@@ -199,7 +200,6 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
     unary, stream = (class_.name for class_ in served.classes) if served.classes else ("", "")
     return RulePlan(
         name=served.rule.name,
-        formats=served.formats,
         targets=served.targets,
         unary_class=unary,
         stream_class=stream,

@@ -15,8 +15,9 @@ from controller.translate.conditions import Fault, Reason
 from controller.translate.services import Endpoints, Services
 from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
 from crds.meta import Key
-from crds.plan import Format, PricePlan
+from crds.plan import Format, PathPlan, PricePlan, QuirksPlan
 
+NO_QUIRKS = QuirksPlan()
 Network = IPv4Network | IPv6Network
 
 
@@ -28,19 +29,36 @@ class Provider:
     """Empty: every AIBackend names its own."""
     header: str
     prefix: str
-    paths: Mapping[Format, str]
+    paths: Mapping[Format, PathPlan]
     """The formats it speaks, and where."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What it wants to see unless the caller says otherwise."""
+    quirks: QuirksPlan = NO_QUIRKS
 
 
-_OPENAI_PATHS: Mapping[Format, str] = {
-    "OpenAIChat": "/v1/chat/completions",
-    "OpenAIEmbeddings": "/v1/embeddings",
+def _same(path: str) -> PathPlan:
+    return PathPlan(call=path, stream=path)
+
+
+_OPENAI_PATHS: Mapping[Format, PathPlan] = {
+    "OpenAIChat": _same("/v1/chat/completions"),
+    "OpenAIEmbeddings": _same("/v1/embeddings"),
 }
 PROVIDERS: Mapping[str, Provider] = {
     "OpenAI": Provider("api.openai.com", "authorization", "Bearer ", _OPENAI_PATHS),
-    "OpenAICompatible": Provider("", "authorization", "Bearer ", _OPENAI_PATHS),
+    "OpenAICompatible": Provider(
+        "",
+        "authorization",
+        "Bearer ",
+        _OPENAI_PATHS,
+        quirks=QuirksPlan(rename={"max_completion_tokens": "max_tokens"}),
+    ),
     "Anthropic": Provider(
-        "api.anthropic.com", "x-api-key", "", {"AnthropicMessages": "/v1/messages"}
+        "api.anthropic.com",
+        "x-api-key",
+        "",
+        {"AnthropicMessages": _same("/v1/messages")},
+        headers=(("anthropic-version", "2023-06-01"),),
     ),
 }
 
@@ -57,7 +75,9 @@ class Backend:
     tls: ir.UpstreamTLS | None
     credential: ir.Credential | None
     secrets: tuple[ir.Secret, ...]
-    paths: Mapping[Format, str]
+    paths: Mapping[Format, PathPlan]
+    headers: tuple[tuple[str, str], ...]
+    quirks: QuirksPlan
     models: tuple[str, ...]
     prices: Mapping[str, PricePlan]
     max_concurrent: int | None
@@ -187,6 +207,8 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         credential,
         tuple(secret for secret in (key_secret, authorities) if secret),
         provider.paths,
+        provider.headers,
+        provider.quirks,
         tuple(model.name for model in spec.models),
         {model.name: _price(model.price) for model in spec.models if model.price},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,

@@ -8,7 +8,6 @@ AIRoute, so a backend must be permitted at each of them. Guards are not decided 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_args
 
 from controller import ir, names
 from controller.translate import grants as permissions
@@ -18,12 +17,10 @@ from controller.translate.grants import Grants
 from controller.translate.routes import Attached
 from crds.airoute import BackendRef, RouteRule
 from crds.meta import Key, seconds
-from crds.plan import Format, TargetPlan
+from crds.plan import TargetPlan
 
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
-DIFFERENT = "backends of different formats need translation, which comes later; use one rule each"
-ALL_FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,6 @@ class Served:
     backends: tuple[tuple[Backend, str | None], ...]
     """All (AIBackend, model) pairs that can be called; those of weight 0 are kept warm."""
     targets: tuple[TargetPlan, ...]
-    formats: tuple[Format, ...]
     translate: bool
     classes: tuple[ir.TrafficClass, ...]
     """For calls and for streams; none without targets."""
@@ -65,10 +61,6 @@ def serve(
         )
         faults += wrong
         served.append(_served(attached.route.key, index, rule, pairs))
-        if _differ(pairs, rule):
-            field = f"spec.rules[{index}].backendRefs"
-            key = attached.route.key
-            faults.append(Fault(key, "ResolvedRefs", "UnsupportedValue", field, DIFFERENT))
     return tuple(served), tuple(faults)
 
 
@@ -117,24 +109,20 @@ def _live(pairs: Mapping[int, tuple[Backend, str | None]], rule: RouteRule) -> l
     return [number for number in pairs if rule.backend_refs[number].weight > 0]
 
 
-def _differ(pairs: Mapping[int, tuple[Backend, str | None]], rule: RouteRule) -> bool:
-    return len({tuple(pairs[number][0].paths) for number in _live(pairs, rule)}) > 1
-
-
 def _served(
     route: Key, index: int, rule: RouteRule, pairs: Mapping[int, tuple[Backend, str | None]]
 ) -> Served:
     live = _live(pairs, rule)
-    if not live or _differ(pairs, rule):
-        return Served(route, index, rule, (), (), ALL_FORMATS, translate=False, classes=())
-    translate = len({pairs[number][1] for number in live}) > 1
+    if not live:
+        return Served(route, index, rule, (), (), translate=False, classes=())
+    sent = [(model, backend.paths, backend.quirks) for backend, model in (pairs[n] for n in live)]
+    translate = any(each != sent[0] for each in sent)
     return Served(
         route,
         index,
         rule,
         tuple(pairs.values()),
         targets=tuple(_target(*pairs[number], rule.backend_refs[number]) for number in live),
-        formats=tuple(pairs[live[0]][0].paths),
         translate=translate,
         classes=tuple(_classes(rule, translate=translate, targets=len(live))),
     )
@@ -149,6 +137,8 @@ def _target(backend: Backend, model: str | None, ref: BackendRef) -> TargetPlan:
         backend=f"{backend.key.namespace}/{backend.key.name}",
         provider=backend.provider,
         model=model,
+        paths=dict(backend.paths),
+        quirks=backend.quirks,
         weight=ref.weight,
         priority=ref.priority,
         prices=prices,

@@ -59,6 +59,7 @@ from envoy_data_plane.google.protobuf import Any
 from controller import ir, names
 from controller.xds import egress
 from crds import plan
+from crds.plan import Format
 
 MESSAGE_TIMEOUT = timedelta(seconds=30)
 ADS = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
@@ -205,10 +206,25 @@ def _strip(target: ir.Target) -> HeaderMutation:
         mutations=Mutations(
             request_mutations=[
                 *(Mutation(remove=name) for name in _STRIPPED),
+                *(Mutation(remove=name) for name in _unspoken(target.formats)),
                 *_prefixes(_STRIPPED_PREFIXES),
+                *(Mutation(append=_default(*each)) for each in target.headers),
             ],
             response_mutations=[*_prefixes(("x-dragoman-",)), Mutation(append=answered_by)],
         )
+    )
+
+
+def _unspoken(formats: Iterable[Format]) -> list[str]:
+    """Headers of other formats, which a caller may have sent."""
+    spoken = {name for each in formats for name in plan.FORMAT_HEADERS.get(each, ())}
+    return sorted({name for names_ in plan.FORMAT_HEADERS.values() for name in names_} - spoken)
+
+
+def _default(name: str, value: str) -> HeaderValueOption:
+    return HeaderValueOption(
+        header=HeaderValue(key=name, value=value),
+        append_action=HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT,
     )
 
 
@@ -218,16 +234,13 @@ def _release(target: ir.Target) -> Lua:
     Header mutation refuses `:path` and `:authority`, and Envoy judges `upstream_rbac` before the
     filters in front of it have run, so this is Lua; any error in it is a refusal.
     """
-    rows = "".join(f"[{_lua(name)}]={_lua(path)}," for name, path in sorted(target.paths.items()))
     code = f"""
-local paths = {{{rows}}}
-
 local function release(handle)
   local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})
   local headers = handle:headers()
   local translated = headers:get({_lua(plan.TRANSLATED_HEADER)}) == "1"
   assert(translated or verdict["translate"] == false)
-  headers:replace(":path", assert(paths[verdict["format"]]))
+  headers:replace(":path", assert(verdict["targets"][{_lua(target.name)}]["path"]))
   headers:replace(":authority", {_lua(target.authority)})
   headers:remove({_lua(plan.TRANSLATED_HEADER)})
   if not translated then

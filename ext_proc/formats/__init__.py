@@ -4,11 +4,11 @@ What the rest of the data plane uses, all of it from `table`, `dialect` and `err
 
     table.find(method, path) -> Endpoint | Reject            404 and 405; the query is ignored
     table.acceptable(content_type, content_encoding) -> Reject | None                   415
-    table.FORWARDED_HEADERS[format]                  client headers that go to the provider
+    table.forwarded(format, name, value) -> bool     client headers that go to the provider
     table.caller_shape(method, path, headers) -> Format      whose errors the caller reads
     table.models_list(shape, models) -> bytes;  table.model_entry(shape, model) -> bytes
     table.DIALECTS[format] -> Dialect
-        .decode_request(body) -> Call | Reject
+        .decode_request(body, line) -> Call | Reject
         .encode_request(call, ask_usage) -> bytes            unchanged: the original bytes
         .decode_response(body) -> Response | Reject          texts to inspect, usage, encode()
         .measure(body) -> Measured                           usage alone, where no guard reads
@@ -16,7 +16,6 @@ What the rest of the data plane uses, all of it from `table`, `dialect` and `err
         .error(reject, request_id) -> bytes                  a body in the caller's shape
         .stream_error(reject, request_id) -> bytes           ends a stream nothing was read of
         .provider_error(status, body) -> Response            what may be passed on of an error
-    dialect.rename_model(body, model) -> bytes               used by the translate filter
 
 A StreamCodec: `feed(data)` and `end()` return what may go to the client; after each, if `blocked`
 or `failed` is set, send `abort(reject, request_id)` and close. `usage`, `usage_invalid`, `model`

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
-
 from crds.plan import Format
-from ext_proc.call import Call, OpenField, Reject, Text, Usage
+from ext_proc.call import Call, Line, OpenField, Reject, Text, Usage
 from ext_proc.formats import strict
 from ext_proc.formats.shapes import AmbiguousKeyError, Object
 from ext_proc.formats.texts import Found
@@ -20,7 +18,6 @@ from ext_proc.formats.texts import Found
 Count = Callable[[str], int]
 """Counts the tokens of a text."""
 _LONGEST_MODEL = 256
-_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(slots=True)
@@ -120,7 +117,7 @@ class Dialect:
     """What one format can do."""
 
     name: Format
-    decode_request: Callable[[bytes], Call | Reject]
+    decode_request: Callable[[bytes, Line], Call | Reject]
     encode_request: Callable[[Call, bool], bytes]
     """The second argument: ask the provider for the usage of a stream."""
     decode_response: Callable[[bytes], Response | Reject]
@@ -132,6 +129,8 @@ class Dialect:
     """Ends a stream before any event of it was read."""
     provider_error: Callable[[int, bytes], Response]
     """What may be passed on of a provider's error; its texts are still to be inspected."""
+    streams_as: str = "text/event-stream"
+    """The content type of its streams."""
 
 
 def malformed(message: str) -> Reject:
@@ -196,10 +195,3 @@ def safe_error(document: dict[str, Any], table: Object) -> Response:
     table.read_object(found, document, "Other")
     body = strict.dumps(document)
     return Response(document, found.texts, found.unscanned, body, is_error=True)
-
-
-def rename_model(body: bytes, model: str) -> bytes:
-    """Ask for another model in a body that was decoded before, leaving all else as it is."""
-    fields = _TOP.decode(body)
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)

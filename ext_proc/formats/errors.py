@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from crds.plan import Format
 from ext_proc.call import Reject
 from ext_proc.formats import sse, strict
 from ext_proc.formats.rules import is_token
@@ -39,10 +40,17 @@ _ANTHROPIC_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_OTHER_STATUSES = {529: 503}
+"""What only Anthropic's clients know."""
 _EXPLAINED = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
 """Statuses whose message helps the caller; others may tell of the provider's account."""
 _LONGEST_MESSAGE = 4000
 _GENERIC = "The provider answered with an error."
+
+
+def status(caller: Format, stated: int) -> int:
+    """A provider's status as the caller's SDK understands it."""
+    return stated if caller == "AnthropicMessages" else _OTHER_STATUSES.get(stated, stated)
 
 
 def openai(reject: Reject, request_id: str) -> bytes:
@@ -98,6 +106,12 @@ def anthropic_provider(status: int, body: bytes) -> dict[str, Any]:
     stated = _stated(body)
     kind = _token(stated, "type") or _ANTHROPIC_TYPES.get(status, "api_error")
     return {"type": "error", "error": {"type": kind, "message": _message(status, stated)}}
+
+
+def message_only(body: bytes) -> bytes:
+    """A provider's error without the words of its own format."""
+    message = _stated(body).get("message")
+    return orjson.dumps({"message": message if isinstance(message, str) else None})
 
 
 def _stated(body: bytes) -> Mapping[str, Any]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from ext_proc.call import Call, Reject
+from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import dialect, errors, openai_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR, REQUEST, RESPONSE, ROLES
 from ext_proc.formats.texts import Found
 
 
-def decode_request(body: bytes) -> Call | Reject:
+def decode_request(body: bytes, _: Line) -> Call | Reject:
     """Decode a chat completion request."""
     document = dialect.loads_request(body)
     if isinstance(document, Reject):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from crds.plan import Origin
-from ext_proc.call import Call, Reject
+from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import dialect, errors, openai_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ENVELOPE, ERROR
@@ -60,7 +60,7 @@ RESPONSE = Object(
 )
 
 
-def decode_request(body: bytes) -> Call | Reject:
+def decode_request(body: bytes, _: Line) -> Call | Reject:
     """Decode an embeddings request."""
     document = dialect.loads_request(body)
     if isinstance(document, Reject):

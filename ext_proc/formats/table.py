@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import orjson
 import re2
 
-from crds.plan import Format, ListedModel
+from crds.plan import FORMAT_HEADERS, Format, ListedModel
 from ext_proc.call import Reject
 from ext_proc.formats import anthropic_messages, openai_chat, openai_embeddings
 from ext_proc.formats.dialect import Dialect
@@ -36,7 +36,9 @@ class Endpoint:
     format: Format | None
     action: Literal["call", "models", "model"]
     model: str = ""
-    """The model that `GET /v1/models/{id}` names."""
+    """The model that the path names."""
+    stream: bool = False
+    """The path asks for a stream."""
 
 
 ENDPOINTS = (
@@ -48,24 +50,18 @@ ENDPOINTS = (
 _MODEL = "/v1/models/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 
-_COMMON = frozenset({"content-type"})
 _ITEM = re2.compile(r"[a-z][a-z0-9]*(-[a-z0-9.]+)*(=v[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_ITEM = 64
-FORWARDED_HEADERS: Mapping[Format, frozenset[str]] = MappingProxyType(
-    {
-        "OpenAIChat": _COMMON | {"openai-beta"},
-        "OpenAIEmbeddings": _COMMON | {"openai-beta"},
-        "AnthropicMessages": _COMMON | {"anthropic-version", "anthropic-beta"},
-    }
-)
-"""The client's headers that go to the provider, if they are `speakable`; none names an account."""
 
 
-def speakable(name: str, value: str) -> bool:
-    """Whether a forwarded header holds nothing but names of versions and features."""
+def forwarded(format_: Format, name: str, value: str) -> bool:
+    """Whether a client's header goes on to providers: it says only versions and features."""
+    if name == "content-type":
+        return True
+    if name not in FORMAT_HEADERS.get(format_, ()):
+        return False
     items = [item.strip() for item in value.split(",")]
-    plain = all(len(item) <= _LONGEST_ITEM and _ITEM.fullmatch(item) for item in items)
-    return name == "content-type" or plain
+    return all(len(item) <= _LONGEST_ITEM and _ITEM.fullmatch(item) for item in items)
 
 
 def find(method: str, path: str) -> Endpoint | Reject:

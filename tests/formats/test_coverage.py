@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ext_proc.call import Reject
+from ext_proc.call import Line, Reject
 from ext_proc.formats import coverage
 from ext_proc.formats.table import DIALECTS
 
@@ -88,7 +88,7 @@ def shown(name, way, path, value, how):
     if way != "stream":
         if way == "request":
             body = json.dumps({**REQUIRED[name], **document}).encode()
-            read = dialect.decode_request(body)
+            read = dialect.decode_request(body, Line())
         else:
             read = dialect.decode_response(json.dumps(document).encode())
         if isinstance(read, Reject):
@@ -99,7 +99,8 @@ def shown(name, way, path, value, how):
         dialect.decode_request(
             json.dumps(
                 {**REQUIRED[name], "stream": True, "stream_options": {"include_usage": True}}
-            ).encode()
+            ).encode(),
+            Line(),
         ),
         recorder.open,
     )
@@ -160,7 +161,7 @@ def test_keys_of_unknown_fields_are_read(name, way):
             document = json.loads(json.dumps(build(path, "v")).replace("x_field", MARK))
             if way == "request":
                 read = DIALECTS[name].decode_request(
-                    json.dumps({**REQUIRED[name], **document}).encode()
+                    json.dumps({**REQUIRED[name], **document}).encode(), Line()
                 )
                 assert any(MARK in text.value for text in read.texts), path
             elif way == "response":
@@ -232,7 +233,9 @@ def test_no_arrangement_of_known_fields_hides_text(name, way, top, content, fiel
     elif "messages" in document:
         document["messages"] = [message]
     body = json.dumps(document).encode()
-    read = dialect.decode_request(body) if way == "request" else dialect.decode_response(body)
+    read = (
+        dialect.decode_request(body, Line()) if way == "request" else dialect.decode_response(body)
+    )
     assert not isinstance(read, Reject), read
     seen = sum(text.value.count(MARK) for text in read.texts)
     assert seen == body.decode().count(MARK)

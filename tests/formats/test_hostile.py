@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ext_proc.call import Call, Reject
+from ext_proc.call import Call, Line, Reject
 from ext_proc.formats.table import DIALECTS
 
 ROWS = yaml.safe_load((Path(__file__).parent / "hostile.yaml").read_text(encoding="utf-8"))
@@ -25,7 +25,7 @@ def body(row):
 def test_row(row):
     dialect = DIALECTS[row.get("format", "OpenAIChat")]
     sent = body(row)
-    call = dialect.decode_request(sent)
+    call = dialect.decode_request(sent, Line())
     if "refused" in row:
         assert isinstance(call, Reject)
         assert (call.status, call.code) == (row["refused"], "malformed_request")

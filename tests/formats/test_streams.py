@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ext_proc.call import Reject
+from ext_proc.call import Line, Reject
 from ext_proc.detectors import pii
 from ext_proc.detectors.span import redact
 from ext_proc.detectors.stream import Redactor
@@ -139,9 +139,9 @@ def blocking(origin):
 
 def call_for(name, usage=True):
     if name.startswith("anthropic"):
-        return DIALECTS["AnthropicMessages"].decode_request(json.dumps(CHAT).encode())
+        return DIALECTS["AnthropicMessages"].decode_request(json.dumps(CHAT).encode(), Line())
     asked = {**CHAT, "stream_options": {"include_usage": usage}}
-    return DIALECTS["OpenAIChat"].decode_request(json.dumps(asked).encode())
+    return DIALECTS["OpenAIChat"].decode_request(json.dumps(asked).encode(), Line())
 
 
 def run(path, cuts, open_field, usage=True):

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from crds.plan import ListedModel
-from ext_proc.call import Reject
+from ext_proc.call import Line, Reject
 from ext_proc.formats import sse, table, usage
 from ext_proc.formats.table import DIALECTS, Endpoint, find
 
@@ -329,7 +329,7 @@ def test_impossible_usage_is_flagged():
 
 def call(name, **fields):
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "a"}], **fields}
-    return DIALECTS[name].decode_request(json.dumps(body).encode())
+    return DIALECTS[name].decode_request(json.dumps(body).encode(), Line())
 
 
 class Pass:

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ext_proc.call import Call
+from crds.plan import QuirksPlan
+from ext_proc.call import Call, Line
 from ext_proc.formats import inner, strict
-from ext_proc.formats.dialect import rename_model
 from ext_proc.formats.table import DIALECTS
+from ext_proc.translation import requests
+from ext_proc.wires import Wire
 
 CHAT = DIALECTS["OpenAIChat"]
 MESSAGES = DIALECTS["AnthropicMessages"]
@@ -30,7 +32,8 @@ def chat(**fields):
     call = CHAT.decode_request(
         json.dumps(
             {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
-        ).encode()
+        ).encode(),
+        Line(),
     )
     assert isinstance(call, Call)
     return call
@@ -184,7 +187,7 @@ def test_tool_input_is_one_text_with_its_keys():
             }
         ],
     }
-    call = MESSAGES.decode_request(json.dumps(body).encode())
+    call = MESSAGES.decode_request(json.dumps(body).encode(), Line())
     text = next(text for text in call.texts if "password" in text.value)
     text.replace(text.value.replace("4111", "[REDACTED:X]"))
     sent = json.loads(MESSAGES.encode_request(call, False))
@@ -206,8 +209,9 @@ def test_streams_are_asked_for_usage_once():
 
 def test_another_model_changes_nothing_else():
     body = b'{"a":1.10,"mod\\u0065l":"x","b":[123456789012345678901234567890, -0]}'
+    wire = Wire("OpenAIChat", 'y"', "", QuirksPlan())
     assert (
-        rename_model(body, 'y"')
+        requests.fit(body, wire)[0]
         == b'{"a":1.10,"model":"y\\"","b":[123456789012345678901234567890, -0]}'
     )
     call = chat()

@@ -1,0 +1,101 @@
+"""Outgoing: what the targets of a rule are sent, and which of them can be asked at all.
+
+Where all targets read the same body it is written here, once; where they differ, the caller's own
+body goes out and each target's translate filter writes what that target reads. A target that cannot
+be told something the answer depends on is left out; other losses are reported to the caller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crds.plan import QuirksPlan, TargetPlan
+from ext_proc import wires
+from ext_proc.call import Call, Line, Reject
+from ext_proc.formats import strict
+from ext_proc.formats.dialect import Dialect, malformed
+from ext_proc.matching import Match
+from ext_proc.translation import requests
+from ext_proc.translation.codec import UnspeakableError
+from ext_proc.translation.neutral import Loss
+from ext_proc.translation.requests import Spoken
+from ext_proc.wires import Wire
+
+_NO_QUIRKS = QuirksPlan()
+_Losses = tuple[Loss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What goes out, and to whom it may."""
+
+    body: bytes
+    targets: tuple[TargetPlan, ...]
+    wires: Mapping[str, Wire]
+    """By cluster."""
+    losses: Mapping[str, _Losses]
+    """What each target is not told, by cluster."""
+
+
+def prepare(dialect: Dialect, call: Call, match: Match) -> Outgoing | Reject:
+    """Write what goes out, once all redactions are made."""
+    rule = match.rule.plan
+    reached = {
+        target.cluster: wire
+        for target in rule.targets
+        if (wire := wires.find(target, call.format, call.model, stream=call.stream))
+    }
+    if rule.targets and not reached:
+        return _unsupported(call, match)
+    try:
+        body, losses = _write(dialect, call, reached, apart=rule.translate)
+    except UnspeakableError as error:
+        return malformed(str(error))
+    able = {cluster for cluster in reached if not any(loss.essential for loss in losses[cluster])}
+    if rule.targets and not able:
+        return _untranslatable(losses)
+    targets = tuple(target for target in rule.targets if target.cluster in able)
+    return Outgoing(body, targets, reached, losses)
+
+
+def _write(
+    dialect: Dialect, call: Call, reached: Mapping[str, Wire], *, apart: bool
+) -> tuple[bytes, dict[str, _Losses]]:
+    """The body, and the losses by cluster; not `apart`: all wires are alike."""
+    spoken = Spoken(call.format, Line(call.model, call.stream))
+    if apart:
+        losses = {cluster: _losses(call, spoken, wire) for cluster, wire in reached.items()}
+        return dialect.encode_request(call, call.stream), losses
+    if not reached:
+        return b"", {}
+    wire = next(iter(reached.values()))
+    body, lost = _one(dialect, call, spoken, wire)
+    return body, dict.fromkeys(reached, lost)
+
+
+def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
+    if wire.format == spoken.format and not wire.quirks.drop:
+        return ()
+    return requests.write(call.document, spoken, wire).losses
+
+
+def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[bytes, _Losses]:
+    if wire.format != spoken.format:
+        written = requests.write(call.document, spoken, wire)
+        return strict.dumps(written.document), written.losses
+    if wire.quirks == _NO_QUIRKS:
+        call.rename_model(wire.model)
+        return dialect.encode_request(call, call.stream), ()
+    return requests.fit(dialect.encode_request(call, call.stream), wire)
+
+
+def _unsupported(call: Call, match: Match) -> Reject:
+    known = sorted(set().union(*map(wires.reachable, match.rule.plan.targets)))
+    text = f"This model is not served in the format {call.format}, but in: {', '.join(known)}."
+    return Reject(400, "unsupported_format", text)
+
+
+def _untranslatable(losses: Mapping[str, _Losses]) -> Reject:
+    essential = [loss.field for lost in losses.values() for loss in lost if loss.essential]
+    fields = ", ".join(dict.fromkeys(essential))
+    text = f"No backend of this model can be told: {fields}."
+    return Reject(400, "untranslatable", text)

@@ -1,0 +1,66 @@
+"""Answers: what a provider said in its format → what the caller reads in its own."""
+
+from collections.abc import Callable, Iterable
+
+from crds.plan import Format
+from ext_proc.call import Reject, Usage
+from ext_proc.formats import strict
+from ext_proc.formats.dialect import unreadable
+from ext_proc.translation.codec import Asked, UnreadableError
+from ext_proc.translation.neutral import Delta
+from ext_proc.translation.table import CODECS
+
+_UNREADABLE = "The provider's answer is not what its format's answers are."
+
+
+class Answer:
+    """One answer, whole or streamed. The usage is the provider's own: formats count differently."""
+
+    def __init__(self, provider: Format, caller: Format, asked: Asked) -> None:
+        self._provider = CODECS[provider]
+        self._caller = CODECS[caller]
+        self._asked = asked
+        self._reader = self._provider.reader()
+        self._writer = self._caller.writer(asked)
+        self.failed: Reject | None = None
+        self._usage: Usage | None = None
+        self._usage_invalid = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider stated so far."""
+        return self._usage or self._reader.usage
+
+    @property
+    def usage_invalid(self) -> bool:
+        """The provider stated a usage that cannot be."""
+        return self._usage_invalid or self._reader.usage_invalid
+
+    def whole(self, body: bytes) -> bytes | Reject:
+        """Translate a whole body."""
+        try:
+            response = self._provider.read_response(strict.loads(body))
+        except (strict.InvalidJsonError, UnreadableError):
+            return unreadable(_UNREADABLE)
+        self._usage, self._usage_invalid = response.usage, response.usage_invalid
+        return strict.dumps(self._caller.write_response(response, self._asked))
+
+    def feed(self, data: bytes) -> bytes:
+        """Translate the next piece of a stream; after a failure nothing more."""
+        return self._written(lambda: self._reader.feed(data))
+
+    def end(self) -> bytes:
+        """The provider ended."""
+        last = self._written(self._reader.end)
+        return last if self.failed else last + self._writer.end()
+
+    def _written(self, read: Callable[[], Iterable[Delta]]) -> bytes:
+        if self.failed:
+            return b""
+        pieces = []
+        try:
+            for delta in read():
+                pieces.append(self._writer.write(delta))  # noqa: PERF401 -- what was read before a failure counts
+        except UnreadableError as error:
+            self.failed = unreadable(str(error))
+        return b"".join(pieces)

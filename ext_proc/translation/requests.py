@@ -1,0 +1,69 @@
+"""Requests: a caller's document → the body for one wire, and what could not be said in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crds.plan import Format, QuirksPlan
+from ext_proc.call import Line
+from ext_proc.formats import strict
+from ext_proc.translation.codec import Written
+from ext_proc.translation.neutral import Loss
+from ext_proc.translation.table import CODECS
+from ext_proc.wires import Wire
+
+_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """In what words a request came."""
+
+    format: Format
+    line: Line
+    """The model that is asked for, and whether as a stream."""
+
+
+def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
+    """Write a decoded request for a wire. Raise UnspeakableError."""
+    if wire.format == spoken.format:
+        adapted = dict(document)
+        return Written(adapted, adapt(adapted, wire))
+    asked = CODECS[spoken.format].read_request(document, Line(wire.model, spoken.line.stream))
+    written = CODECS[wire.format].write_request(asked)
+    missing = adapt(written.document, wire)
+    return Written(written.document, (*asked.lost, *written.losses, *missing))
+
+
+def rewrite(body: bytes, spoken: Spoken, wire: Wire) -> bytes:
+    """Write a body for a wire, as the translate filter does it: the guard has read it before."""
+    if wire.format == spoken.format:
+        return fit(body, wire)[0]
+    return strict.dumps(write(strict.loads(body), spoken, wire).document)
+
+
+def fit(body: bytes, wire: Wire) -> tuple[bytes, tuple[Loss, ...]]:
+    """Fit a body of the wire's own format, leaving all else as it is."""
+    fields: dict[str, Any] = dict(_TOP.decode(body))
+    missing = adapt(fields, wire)
+    return msgspec.json.encode(fields), missing
+
+
+def adapt(document: dict[str, Any], wire: Wire) -> tuple[Loss, ...]:
+    """Fit a document of the wire's own format to its model and its provider's quirks."""
+    quirks: QuirksPlan = wire.quirks
+    if "model" in document:
+        document["model"] = wire.model
+        if not quirks.model_in_body:
+            del document["model"]
+    for name, other in quirks.rename.items():
+        if name in document:
+            document[other] = document.pop(name)
+    missing = [name for name in quirks.drop if document.pop(name, None) is not None]
+    document.update(quirks.set)
+    return tuple(Loss(name) for name in missing if name not in _UNMISSED)
+
+
+_UNMISSED = frozenset({"stream", "stream_options"})
+"""Said elsewhere, or only ever asked for by us."""

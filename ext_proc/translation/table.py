@@ -1,0 +1,9 @@
+"""The table of codecs: what can be read into neutral values and written from them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from crds.plan import Format
+from ext_proc.translation.codec import Codec
+
+CODECS: Mapping[Format, Codec] = MappingProxyType({})
