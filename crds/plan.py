@@ -130,7 +130,7 @@ class TargetPlan(PlanModel):
     provider: str
     model: str | None
     """The model to ask for; None: the caller's."""
-    paths: dict[Format, PathPlan]
+    paths: dict[Format, PathPlan] = Field(default_factory=dict)
     """The formats it speaks, and where."""
     quirks: QuirksPlan = QuirksPlan()
     weight: int

@@ -18,9 +18,18 @@ from ext_proc.machine import Pending
 from ext_proc.plans import Snapshot, UnusablePlanError, Update, compile_update
 from tests.exchange import harness
 
+PATHS = {"OpenAIChat": {"call": "/v1/chat/completions", "stream": "/v1/chat/completions"}}
+
 
 def target(name, backend="ns/a", **more):
-    given = {"weight": 1, "priority": 0, "provider": "OpenAI", "model": None, **more}
+    given = {
+        "weight": 1,
+        "priority": 0,
+        "provider": "OpenAI",
+        "model": None,
+        "paths": PATHS,
+        **more,
+    }
     return TargetPlan(cluster=name, backend=backend, **given)
 
 
@@ -33,7 +42,6 @@ def plans(*targets, host=NONE, rule=NONE):
         rules=(
             RulePlan(
                 name="only",
-                formats=("OpenAIChat",),
                 targets=targets or (target("ns/a/*"),),
                 unary_class="call",
                 stream_class="stream",

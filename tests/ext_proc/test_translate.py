@@ -1,11 +1,20 @@
 import pytest
 
+from crds.plan import QuirksPlan
 from ext_proc.events import RequestBody, RequestHeaders, RequestTrailers
 from ext_proc.machine import OutOfOrderError
 from ext_proc.translate import Translation
+from ext_proc.wires import Wire
 
-MODELS = {"ns/a/*": "gpt-4o", "ns/b/claude": 'odd "name"'}
-METADATA = {"dragoman": {"translate": True, "models": MODELS}}
+TARGETS = {
+    "ns/a/*": Wire("OpenAIChat", "gpt-4o", "/v1/chat/completions", QuirksPlan()).metadata(),
+    "ns/b/claude": Wire(
+        "OpenAIChat", 'odd "name"', "/v1/chat/completions", QuirksPlan()
+    ).metadata(),
+}
+METADATA = {
+    "dragoman": {"translate": True, "format": "OpenAIChat", "stream": False, "targets": TARGETS}
+}
 
 
 def attempt(cluster, body, metadata=METADATA):
@@ -33,7 +42,9 @@ def test_each_attempt_asks_for_its_own_targets_model(cluster, body, expected):
     assert (reply.body, reply.set_headers) == (expected, (("x-dragoman-translated", "1"),))
 
 
-@pytest.mark.parametrize("metadata", [{}, {"dragoman": {}}, {"dragoman": {"models": {}}}])
+@pytest.mark.parametrize(
+    "metadata", [{}, {"dragoman": {}}, {"dragoman": {"targets": {}, "stream": False}}]
+)
 def test_without_the_guards_word_nothing_is_sent(metadata):
     with pytest.raises((KeyError, OutOfOrderError)):
         attempt("ns/a/*", b'{"model":"x"}', metadata)

@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from crds.plan import ListedModel
+from crds.plan import FORMAT_HEADERS, ListedModel
 from ext_proc.call import Line, Reject
 from ext_proc.formats import sse, table, usage
 from ext_proc.formats.table import DIALECTS, Endpoint, find
@@ -94,13 +94,14 @@ def test_no_header_that_names_a_caller_is_forwarded():
         "user-agent",
         "host",
     }
-    for headers in table.FORWARDED_HEADERS.values():
-        assert not headers & names
+    for format_, headers in FORMAT_HEADERS.items():
+        assert not names.intersection(headers)
         assert not any(
             name.startswith(("x-stainless", "x-dragoman", "x-forwarded")) for name in headers
         )
         assert "accept" not in headers  # free text, and the body says whether to stream
-        assert "content-type" in headers
+        assert table.forwarded(format_, "content-type", "application/json")
+        assert not table.forwarded(format_, "x-api-key", "v1")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,8 @@ def test_no_header_that_names_a_caller_is_forwarded():
     ],
 )
 def test_a_header_goes_on_only_if_it_names_versions_and_features(name, value, goes):
-    assert table.speakable(name, value) == goes
+    spoken = "AnthropicMessages" if name.startswith("anthropic") else "OpenAIChat"
+    assert table.forwarded(spoken, name, value) == goes
 
 
 def test_whose_shape_a_caller_reads():

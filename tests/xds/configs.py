@@ -32,7 +32,8 @@ def target(name, port, *, host="127.0.0.1", key=True, tls=None, body=1024 * 1024
         if key
         else None,
         model=None,
-        paths={"OpenAIChat": f"/{name}/chat", "AnthropicMessages": f"/{name}/messages"},
+        formats=("OpenAIChat",),
+        headers=(("x-default", name),),
         max_body_bytes=body,
     )
 
@@ -72,7 +73,6 @@ def route_plan(name="r", *targets, traffic_class=CALL):
         rules=(
             RulePlan(
                 name="all",
-                formats=("OpenAIChat",),
                 targets=tuple(
                     TargetPlan(
                         cluster=each.name,

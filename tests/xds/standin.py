@@ -142,8 +142,15 @@ class _GuardStream:
             "length": len(new),
             "translate": translate,
         }
-        if translate:
-            word["models"] = json.loads(self.headers["x-test-models"])
+        models = json.loads(self.headers.get("x-test-models", "{}"))
+        word["targets"] = {
+            f"default/{name}/*": {
+                "model": models.get(f"default/{name}/*", ""),
+                "path": f"/{name}/chat",
+            }
+            for name in order
+            if name != self.headers.get("x-test-unserved")
+        }
         groups = [
             {"name": str(i), "clusters": [{"cluster_name": f"default/{name}/*", "weight": 1}]}
             for i, name in enumerate(order)
@@ -180,7 +187,7 @@ class _TranslateStream:
             self.seen["request"] = _headers(request.request_headers)
             word = request.metadata_context.filter_metadata["dragoman"].to_dict()
             self.seen["word"] = word
-            self.models = word["models"]
+            self.models = {name: each["model"] for name, each in word["targets"].items()}
             return ProcessingResponse(request_headers=HeadersResponse(response=CommonResponse()))
         model = self.models[self.target]
         if model == "close":

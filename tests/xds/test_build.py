@@ -202,7 +202,7 @@ def test_a_hostname_of_another_listener_is_misdirected():
 
 def test_hostile_names_stay_inside_their_lua_strings():
     hostile = '"]=1}; os.exit() --\\'
-    target = replace(configs.target("one", 80), paths={"OpenAIChat": hostile})
+    target = replace(configs.target("one", 80), name=hostile)
     held = build(configs.config([configs.listener(8080)], [target]), SETTINGS)
     [code] = [
         source["inlineString"]

@@ -60,6 +60,7 @@ async def test_a_judged_request_reaches_its_provider_and_nothing_of_the_client_d
         "content-length",
         "authorization",
         "user-agent",
+        "x-default",
         "x-request-id",
     }
     assert seen["headers"]["authorization"] == "Bearer sk-one"
@@ -140,9 +141,9 @@ async def test_nothing_untranslated_leaves(world, traffic, models):
     assert world.one.seen == []
 
 
-async def test_a_format_the_target_does_not_serve_never_leaves(world):
+async def test_what_the_guard_names_no_path_for_never_leaves(world):
     await serve(world)
-    status, _, answer = await world.post(x_test_format="OpenAIEmbeddings")
+    status, _, answer = await world.post(x_test_unserved="one")
     assert (status, answer["error"]["code"]) == (503, "guard_unavailable")
     assert world.one.seen == []
 

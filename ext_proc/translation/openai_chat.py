@@ -1,0 +1,259 @@
+"""OpenAI chat completions in neutral values, both ways; its streams are in `openai_chat_stream`.
+
+Source: the API reference of chat completions. Reasoning has no place in it, so it travels as other
+servers of this format have it: `reasoning_content`, and `reasoning_details` for what must come
+back unchanged in the next request.
+"""
+
+from typing import Any
+
+from ext_proc.call import Line
+from ext_proc.formats import usage
+from ext_proc.translation import openai_chat_parts as parts
+from ext_proc.translation import openai_chat_stream as stream
+from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
+from ext_proc.translation.neutral import (
+    Choice,
+    Effort,
+    Loss,
+    Output,
+    Reasoning,
+    Request,
+    Response,
+    Tool,
+    ToolChoice,
+    lost,
+)
+from ext_proc.translation.values import flag, listed, mapping, objects, string, text, texts, whole
+
+_SAID = {
+    "max_tokens": ("max_completion_tokens", "max_tokens"),
+    "temperature": ("temperature",),
+    "top_p": ("top_p",),
+    "top_k": ("top_k",),
+    "frequency_penalty": ("frequency_penalty",),
+    "presence_penalty": ("presence_penalty",),
+    "seed": ("seed",),
+    "stop": ("stop",),
+    "choices": ("n",),
+    "reasoning": ("reasoning_effort",),
+    "output": ("response_format",),
+    "user": ("user", "safety_identifier"),
+    "tools": ("tools", "functions"),
+    "tool_choice": ("tool_choice", "function_call"),
+    "parallel_tool_calls": ("parallel_tool_calls",),
+}
+_KNOWN = {name for names in _SAID.values() for name in names} | {
+    *("model", "messages", "stream", "stream_options"),
+}
+EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh")
+_ESSENTIAL = {"audio", "modalities", "prediction"}
+_ANSWERED = {"modalities": ["text"]}
+
+
+def read_request(document: Json, line: Line) -> Request:
+    """Read a request; the guard's dialect has checked roles and shapes."""
+    system, messages = parts.read_messages(document)
+    said = {
+        field: next(name for name in names if document.get(name) is not None)
+        for field, names in _SAID.items()
+        if any(document.get(name) is not None for name in names)
+    }
+    effort = document.get("reasoning_effort")
+    limit = document.get("max_completion_tokens") or document.get("max_tokens")
+    return Request(
+        model=line.model,
+        messages=messages,
+        stream=line.stream,
+        system=system,
+        tools=tuple(_tools(document)),
+        tool_choice=_tool_choice(document),
+        parallel_tool_calls=flag(document.get("parallel_tool_calls")),
+        max_tokens=whole(limit, said.get("max_tokens", "")),
+        temperature=document.get("temperature"),
+        top_p=document.get("top_p"),
+        top_k=document.get("top_k"),
+        frequency_penalty=document.get("frequency_penalty"),
+        presence_penalty=document.get("presence_penalty"),
+        seed=document.get("seed"),
+        stop=texts(document.get("stop"), "stop"),
+        choices=document.get("n") or 1,
+        reasoning=Reasoning(effort=effort) if effort in EFFORTS else None,
+        output=_output(document.get("response_format")),
+        user=string(document.get("user") or document.get("safety_identifier")),
+        said=said,
+        lost=tuple(_lost(document)),
+    )
+
+
+def _lost(document: Json) -> list[Loss]:
+    missing = [
+        name
+        for name, value in document.items()
+        if name not in _KNOWN and value is not None and value != _ANSWERED.get(name)
+    ]
+    effort = document.get("reasoning_effort")
+    if effort is not None and effort not in EFFORTS:
+        missing.append("reasoning_effort")
+    return [Loss(name, essential=name in _ESSENTIAL) for name in missing]
+
+
+def _tools(document: Json) -> list[Tool]:
+    named = [
+        (where, each.get("function"))
+        for where, each in objects(document.get("tools"), "tools")
+        if each.get("type", "function") == "function"
+    ]
+    named += [(where, each) for where, each in objects(document.get("functions"), "functions")]
+    return [
+        Tool(
+            name=text(mapping(function).get("name"), f"{where}.function.name"),
+            description=string(mapping(function).get("description")),
+            parameters=mapping(mapping(function).get("parameters")),
+            strict=flag(mapping(function).get("strict")),
+        )
+        for where, function in named
+    ]
+
+
+def _tool_choice(document: Json) -> ToolChoice | None:
+    choice = document.get("tool_choice", document.get("function_call"))
+    match choice:
+        case "auto" | "none" | "required":
+            return ToolChoice(choice)
+        case {"function": {"name": str(name)}} | {"name": str(name)}:
+            return ToolChoice("named", name)
+    return None
+
+
+def _output(given: Any) -> Output | None:
+    match given:
+        case {"type": "json_object"}:
+            return Output()
+        case {"type": "json_schema", "json_schema": dict(wanted)}:
+            return Output(
+                schema=mapping(wanted.get("schema")),
+                name=string(wanted.get("name")) or "answer",
+                description=string(wanted.get("description")),
+                strict=flag(wanted.get("strict")),
+            )
+    return None
+
+
+def write_request(request: Request) -> Written:
+    """Write a request."""
+    written: Json = {"model": request.model}
+    messages, losses = parts.write_messages(request)
+    written["messages"] = messages
+    if request.tools:
+        written["tools"] = [_tool(each) for each in request.tools]
+    if request.tool_choice is not None:
+        written["tool_choice"] = _choice(request.tool_choice)
+    given: Json = {
+        "parallel_tool_calls": request.parallel_tool_calls if request.tools else None,
+        "max_completion_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "frequency_penalty": request.frequency_penalty,
+        "presence_penalty": request.presence_penalty,
+        "seed": request.seed,
+        "stop": list(request.stop) or None,
+        "n": request.choices if request.choices > 1 else None,
+        "reasoning_effort": _effort(request.reasoning),
+        "response_format": _format(request.output),
+        "user": request.user or None,
+    }
+    written |= {name: value for name, value in given.items() if value is not None}
+    if request.stream:
+        written |= {"stream": True, "stream_options": {"include_usage": True}}
+    return Written(written, (*losses, *lost(request, "top_k")))
+
+
+def _tool(tool: Tool) -> Json:
+    function: Json = {"name": tool.name, "description": tool.description or None}
+    function |= {"parameters": tool.parameters or None, "strict": tool.strict}
+    kept = {name: value for name, value in function.items() if value is not None}
+    return {"type": "function", "function": kept}
+
+
+def _choice(choice: ToolChoice) -> str | Json:
+    if choice.mode == "named":
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice.mode
+
+
+_BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))
+
+
+def _effort(reasoning: Reasoning | None) -> Effort | None:
+    """The effort, or the one that a budget of tokens comes to."""
+    if reasoning is None or reasoning.effort is not None:
+        return reasoning.effort if reasoning else None
+    budget = reasoning.budget_tokens
+    if budget is None or budget < 0:
+        return None
+    return next((effort for most, effort in _BUDGETS if budget <= most), "high")
+
+
+def _format(output: Output | None) -> Json | None:
+    if output is None:
+        return None
+    if output.schema is None:
+        return {"type": "json_object"}
+    schema: Json = {"name": output.name, "schema": output.schema}
+    if output.description:
+        schema["description"] = output.description
+    if output.strict is not None:
+        schema["strict"] = output.strict
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def read_response(document: Json) -> Response:
+    """Read a completion."""
+    choices = listed(document.get("choices"))
+    if not choices:
+        raise UnreadableError("The provider's answer has no choices.")
+    stated = document.get("usage")
+    used = usage.openai(stated)
+    return Response(
+        id=string(document.get("id")),
+        model=string(document.get("model")),
+        choices=tuple(_read_choice(each) for each in choices),
+        usage=used,
+        usage_invalid=stated is not None and used is None,
+    )
+
+
+def _read_choice(choice: Json) -> Choice:
+    finish = stream.FINISHES.get(string(choice.get("finish_reason")))
+    return Choice(parts.read_answer(mapping(choice.get("message"))), finish)
+
+
+def write_response(response: Response, asked: Asked) -> Json:
+    """Write a completion."""
+    return {
+        "id": response.id or asked.request_id,
+        "object": "chat.completion",
+        "created": asked.created,
+        "model": response.model or asked.model,
+        "choices": [
+            {
+                "index": index,
+                "message": parts.write_answer(choice.parts),
+                "logprobs": None,
+                "finish_reason": stream.REASONS[choice.finish or "stop"],
+            }
+            for index, choice in enumerate(response.choices)
+        ],
+        **({"usage": stream.stated(response.usage)} if response.usage else {}),
+    }
+
+
+CODEC = Codec(
+    read_request=read_request,
+    write_request=write_request,
+    read_response=read_response,
+    write_response=write_response,
+    reader=stream.Reader,
+    writer=stream.Writer,
+)
