@@ -3,10 +3,11 @@
 Read again and again, never kept for long: a service account's token changes every hour.
 """
 
+import contextlib
 import os
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +24,25 @@ def login(kubeconfig: Path | None = None) -> kopf.ConnectionInfo:
     if kubeconfig is None:
         found = kopf.login_with_service_account(settings=settings)
     else:
-        with _environment:  # kopf takes the file's name from there only
-            os.environ["KUBECONFIG"] = str(kubeconfig)
+        with _named(kubeconfig):
             found = kopf.login_with_kubeconfig(settings=settings)
     if found is None:
         raise kopf.LoginError("no service account here; give a kubeconfig file")
     return found
+
+
+@contextlib.contextmanager
+def _named(kubeconfig: Path) -> Iterator[None]:
+    """Kopf takes the file's name from the environment only; what stood there is put back."""
+    with _environment:
+        before = os.environ.get("KUBECONFIG")
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+        try:
+            yield
+        finally:
+            del os.environ["KUBECONFIG"]
+            if before is not None:
+                os.environ["KUBECONFIG"] = before
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict, usage
-from ext_proc.translation.codec import Asked, Json
+from ext_proc.translation.codec import Asked, Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
     CallBegan,
@@ -181,7 +181,7 @@ class Writer:
                 return self._block("tool_use", block, delta.index)
             case CallPiece():
                 if self._open != ("tool_use", delta.index):
-                    return b""
+                    raise UnreadableError("The provider's stream goes on with a call that ended.")
                 return self._delta({"type": "input_json_delta", "partial_json": delta.arguments})
             case Finished():
                 self._finished = delta
@@ -211,7 +211,7 @@ class Writer:
         if self._began:
             return b""
         self._began = True
-        message = {
+        message: Json = {
             "id": began.id or self._asked.request_id,
             "type": "message",
             "role": "assistant",

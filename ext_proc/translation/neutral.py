@@ -13,7 +13,6 @@ from typing import Any, Literal
 from ext_proc.call import Usage
 
 Json = dict[str, Any]
-Role = Literal["user", "assistant"]
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "refusal"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -30,32 +29,26 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words."""
+    """Words; `cached`: the caller marked the prompt up to here as worth caching."""
 
     text: str
     cached: bool = False
-    """The caller marked the prompt up to here as worth caching."""
     citations: tuple[Json, ...] = ()
-    """As the format has them; only the same format can say them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture, a document or a sound: exactly one of data, url, file_id and text is not empty."""
+    """A picture, document or sound: one of data (base64), url, file_id and text is not empty."""
 
     kind: Literal["image", "document", "audio"]
     media_type: str = ""
-    """`image/png`; empty where the format does not say."""
     data: str = ""
-    """Base64."""
     url: str = ""
     file_id: str = ""
     text: str = ""
-    """A document given as plain text."""
     name: str = ""
     cached: bool = False
     detail: str = ""
-    """How closely to look at an image: low, high, auto."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +66,22 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered."""
+    """What a tool answered to the call of this id."""
 
     id: str
-    """Of the call."""
     parts: tuple["Text | Media", ...]
     is_error: bool = False
     name: str = ""
-    """Of the tool, where the format says it; see `named`."""
     cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Reasoning: its text, and what proves to its provider that it is unchanged."""
+    """Reasoning: its text and what proves it unchanged; or encrypted by its provider (redacted)."""
 
     text: str = ""
     signature: str = ""
     redacted: str = ""
-    """Encrypted by the provider; there is no text then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,7 @@ Part = Text | Media | ToolCall | ToolResult | Thinking | Refusal
 class Message:
     """One turn; results of tools stand in the user's. Neighbours of one role may follow."""
 
-    role: Role
+    role: Literal["user", "assistant"]
     parts: tuple[Part, ...]
     where: str = ""
     """Its field in the caller's document: `messages[2]`."""
@@ -142,7 +132,6 @@ class Reasoning:
     budget_tokens: int | None = None
     """0: not at all; -1: as the model likes."""
     shown: bool | None = None
-    """Whether the caller wants to see (a summary of) it; None: not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +168,7 @@ class Request:
     output: Output | None = None
     user: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
-    """What the caller calls each field of this class that is said: `{"seed": "seed", "top_k":
-    "generationConfig.topK"}`; a writer names losses by it (`lost`)."""
+    """The caller's own names of fields that are said: `{"top_k": "generationConfig.topK"}`."""
     lost: tuple[Loss, ...] = ()
     """What of the caller's words has no place here."""
 
@@ -217,18 +205,16 @@ class Response:
     model: str
     choices: tuple[Choice, ...]
     usage: Usage | None
-    """None: not stated, or not as it can be."""
     usage_invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The first word of a stream."""
+    """The first word of a stream; usage where input tokens are stated at the beginning."""
 
     id: str
     model: str
     usage: Usage | None = None
-    """Formats that state input tokens at the beginning (Anthropic) do so here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,17 +274,16 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The tokens of the whole request: the last word on them."""
+    """The tokens of the whole request."""
 
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The provider reports an error within its stream; nothing follows."""
+    """The provider reports an error within its stream, by the HTTP status it would have been."""
 
     status: int
-    """The HTTP status it would have been."""
     message: str
 
 

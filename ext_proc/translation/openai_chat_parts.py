@@ -113,15 +113,17 @@ def _said(message: Json, where: str) -> Iterator[Part]:
 
 
 def _thinking(message: Json) -> Iterator[Thinking]:
-    details = listed(message.get("reasoning_details"))
-    for each in details:
-        yield Thinking(
-            text=string(each.get("text") or each.get("summary")),
-            signature=string(each.get("signature")),
-            redacted=string(each.get("data")),
-        )
+    """What was thought; a stream has shown the text beside the details that sign it."""
     plain = string(message.get("reasoning_content") or message.get("reasoning"))
-    if plain and not details:
+    details = listed(message.get("reasoning_details"))
+    spelled = any(each.get("text") or each.get("summary") for each in details)
+    for each in details:
+        told = string(each.get("text") or each.get("summary"))
+        redacted = string(each.get("data"))
+        unspelled = plain if not spelled and not redacted else ""
+        plain = "" if unspelled else plain
+        yield Thinking(told or unspelled, string(each.get("signature")), redacted)
+    if plain and not spelled:
         yield Thinking(plain)
 
 

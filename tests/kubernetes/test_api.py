@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 from dataclasses import replace
 from functools import partial
 
@@ -32,6 +33,15 @@ async def api(kubeconfig):
 
 async def every(api, selection, **options):
     return [each async for page in api.pages(selection, **options) for each in page.items]
+
+
+def test_a_login_leaves_the_environment_as_it_was(kubeconfig, monkeypatch) -> None:
+    for before in (None, "elsewhere"):
+        monkeypatch.delenv("KUBECONFIG", raising=False)
+        if before is not None:
+            monkeypatch.setenv("KUBECONFIG", before)
+        login(kubeconfig)
+        assert os.environ.get("KUBECONFIG") == before
 
 
 async def test_an_object_from_its_making_to_its_end(api, namespace) -> None:
