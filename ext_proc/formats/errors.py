@@ -40,6 +40,18 @@ _ANTHROPIC_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_GEMINI_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 _OTHER_STATUSES = {529: 503}
 """What only Anthropic's clients know."""
 _EXPLAINED = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
@@ -83,6 +95,26 @@ def anthropic(reject: Reject, request_id: str) -> bytes:
     )
 
 
+def gemini(reject: Reject, request_id: str) -> bytes:
+    """Write an error as Google does; our own code is its reason."""
+    told = {"@type": _ERROR_INFO, "reason": reject.code, "domain": "dragoman.dev"}
+    named = {"metadata": {"request_id": request_id}} if request_id else {}
+    error = {
+        "code": reject.status,
+        "message": reject.message,
+        "status": _gemini_status(reject.status),
+        "details": [{**told, **named}],
+    }
+    return orjson.dumps({"error": error})
+
+
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+
+
+def _gemini_status(status: int) -> str:
+    return _GEMINI_STATUSES.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
+
+
 def openai_stream(reject: Reject, request_id: str) -> bytes:
     """End a stream of chunks."""
     return sse.encode(openai(reject, request_id)) + sse.encode(b"[DONE]")
@@ -91,6 +123,11 @@ def openai_stream(reject: Reject, request_id: str) -> bytes:
 def anthropic_stream(reject: Reject, request_id: str) -> bytes:
     """End a stream of events."""
     return sse.encode(anthropic(reject, request_id), "error")
+
+
+def gemini_stream(reject: Reject, request_id: str) -> bytes:
+    """End a stream of answers."""
+    return sse.encode(gemini(reject, request_id))
 
 
 def openai_provider(status: int, body: bytes) -> dict[str, Any]:
@@ -106,6 +143,13 @@ def anthropic_provider(status: int, body: bytes) -> dict[str, Any]:
     stated = _stated(body)
     kind = _token(stated, "type") or _ANTHROPIC_TYPES.get(status, "api_error")
     return {"type": "error", "error": {"type": kind, "message": _message(status, stated)}}
+
+
+def gemini_provider(status: int, body: bytes) -> dict[str, Any]:
+    """Keep what is safe of a provider's error, in Google's shape."""
+    stated = _stated(body)
+    kind = _token(stated, "status") or _gemini_status(status)
+    return {"error": {"code": status, "message": _message(status, stated), "status": kind}}
 
 
 def message_only(body: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Usage as providers state it, checked: counts that cannot be are no usage at all.
 
-Both readers return the neutral `Usage`, in which cached tokens are part of the input. OpenAI
-counts them so; Anthropic counts what it read from and wrote to its cache apart from
-`input_tokens`, so they are added here.
+All readers return the neutral `Usage`, in which cached tokens are part of the input and reasoning
+is part of the output. OpenAI counts them so; Anthropic counts what it read from and wrote to its
+cache apart from `input_tokens`, and Gemini counts thoughts apart from candidates and the results
+of its own tools apart from the prompt, so they are added here.
 """
 
 from collections.abc import Mapping
@@ -48,6 +49,25 @@ def anthropic(stated: Any) -> Usage | None:
         output_tokens=written,
         cache_read_tokens=read,
         cache_write_tokens=stored,
+    )
+
+
+def gemini(stated: Any) -> Usage | None:
+    """Read `usageMetadata` of generateContent; of a stream, the last one."""
+    if not isinstance(stated, Mapping) or "promptTokenCount" not in stated:
+        return None
+    given, written = _count(stated, "promptTokenCount"), _count(stated, "candidatesTokenCount")
+    read, thought = _count(stated, "cachedContentTokenCount"), _count(stated, "thoughtsTokenCount")
+    tools = _count(stated, "toolUsePromptTokenCount")
+    if given is None or written is None or read is None or thought is None or tools is None:
+        return None
+    if read > given:
+        return None
+    return Usage(
+        input_tokens=given + tools,
+        output_tokens=written + thought,
+        cache_read_tokens=read,
+        reasoning_tokens=thought,
     )
 
 

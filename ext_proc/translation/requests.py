@@ -1,6 +1,6 @@
 """Requests: a caller's document → the body for one wire, and what could not be said in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -30,7 +30,8 @@ def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
     if wire.format == spoken.format:
         adapted = dict(document)
         return Written(adapted, adapt(adapted, wire))
-    asked = CODECS[spoken.format].read_request(document, Line(wire.model, spoken.line.stream))
+    line = Line(wire.model, spoken.line.stream)
+    asked = replace(CODECS[spoken.format].read_request(document, line), model=wire.model)
     written = CODECS[wire.format].write_request(asked)
     missing = adapt(written.document, wire)
     return Written(written.document, (*asked.lost, *written.losses, *missing))
