@@ -62,6 +62,9 @@ class Body(Protocol):
         ...
 
 
+_KEPT = ("model", "response_format", "generationConfig", "generation_config")
+
+
 @dataclass(slots=True, repr=False)
 class Call:
     """A decoded request."""
@@ -79,7 +82,7 @@ class Call:
 
     def forget(self) -> None:
         """Drop the body once it is sent, except what its response is read by: a stream may last."""
-        self.document = {key: self.document.get(key) for key in ("model", "response_format")}
+        self.document = {key: self.document[key] for key in _KEPT if key in self.document}
         self.texts = []
         self.original = b""
 

@@ -10,12 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path as File
 
 from crds.plan import Format
-from ext_proc.formats import anthropic_tables, openai_embeddings, openai_tables
+from ext_proc.formats import (
+    anthropic_tables,
+    gemini_inspected,
+    gemini_tables,
+    openai_embeddings,
+    openai_tables,
+)
+from ext_proc.formats.protobuf import Message
 from ext_proc.formats.rules import Path
 from ext_proc.formats.shapes import Object
 
 Row = tuple[Path, str]
-BODIES: dict[tuple[Format, str], Object] = {
+BODIES: dict[tuple[Format, str], Object | Message] = {
     ("OpenAIChat", "request"): openai_tables.REQUEST,
     ("OpenAIChat", "response"): openai_tables.RESPONSE,
     ("OpenAIChat", "stream"): openai_tables.CHUNK,
@@ -24,6 +31,9 @@ BODIES: dict[tuple[Format, str], Object] = {
     ("AnthropicMessages", "request"): anthropic_tables.REQUEST,
     ("AnthropicMessages", "response"): anthropic_tables.RESPONSE,
     ("AnthropicMessages", "stream"): anthropic_tables.EVENT,
+    ("GeminiContent", "request"): gemini_tables.REQUEST,
+    ("GeminiContent", "response"): gemini_tables.RESPONSE,
+    ("GeminiContent", "stream"): gemini_tables.RESPONSE,
 }
 _DELTA: Path = ("choices", "[]", "delta")
 _HOW = {
@@ -32,6 +42,10 @@ _HOW = {
     "data": "data",
     "json": "text in pieces, escapes undone",
     "text": "text in pieces",
+}
+_PIECES: dict[Path, str] = {
+    (*gemini_inspected.PART, "text"): "text in pieces",
+    (*gemini_inspected.PART, "*"): "text in pieces, with its key",
 }
 _AS_ANSWERED = {"message": "as the response", "content_block": "as `content[]` of the response"}
 _INTRODUCTION = """# What is scanned
@@ -47,7 +61,9 @@ not name, `type=*` for any type of part.
 - **recorded as unscanned**: no guard can read it; the request's record names the kind, and
   `unscanned: Block` refuses it.
 - Anthropic streams: a block's initial `text` or `thinking` is the first piece of its text.
-- OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back.
+- OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
+  nor do Gemini's carry `logprobsResult`.
+- Gemini's fields may be written in snake_case as well (`inline_data`), but not in both spellings.
 """
 
 
@@ -55,9 +71,9 @@ def rows(name: Format, direction: str) -> Iterator[Row]:
     """Name the fields of one direction of a format, and how each is read."""
     for path, how in BODIES[name, direction].fields(()):
         is_type = path[-1] == "type" and len(path) > 1 and path[-2].startswith("type=")
-        apart = direction == "stream" and path[-1] in ("delta", "logprobs")
+        apart = direction == "stream" and path[-1] in ("delta", "logprobs", "logprobsResult")
         if not is_type and not apart:
-            yield path, how
+            yield path, _PIECES.get(path, how) if direction == "stream" else how
     if (name, direction) == ("OpenAIChat", "stream"):
         for place, (_, how) in openai_tables.STREAMED.items():
             yield (*_DELTA, *place), _HOW[how]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from crds.plan import Format
+from crds.plan import Format, Origin
 from ext_proc.call import Call, Line, OpenField, Reject, Text, Usage
 from ext_proc.formats import strict
-from ext_proc.formats.shapes import AmbiguousKeyError, Object
+from ext_proc.formats.shapes import AmbiguousKeyError
 from ext_proc.formats.texts import Found
 
 Count = Callable[[str], int]
@@ -112,6 +112,14 @@ class OpenStream(Protocol):
         ...
 
 
+class Table(Protocol):
+    """What is text in a whole body."""
+
+    def read_object(self, found: Found, value: dict[str, Any], origin: Origin) -> None:
+        """Add the texts of a body. Raise AmbiguousKeyError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """What one format can do."""
@@ -163,13 +171,13 @@ def stream_of(document: dict[str, Any]) -> bool | Reject:
     return stream if isinstance(stream, bool) else malformed("`stream` must be true or false.")
 
 
-def find_texts(document: dict[str, Any], table: Object) -> Found | Reject:
+def find_texts(document: dict[str, Any], table: Table) -> Found | Reject:
     """Walk a request by its format's table."""
     found = Found()
     try:
         table.read_object(found, document, "Other")
     except AmbiguousKeyError:
-        return malformed("A key differs only in case from one of the format's own.")
+        return malformed("A key differs only in its spelling from one of the format's own.")
     return found
 
 
@@ -189,7 +197,7 @@ def loads_response(body: bytes) -> dict[str, Any] | Reject:
         return unreadable("The provider's answer is not the JSON it should be.")
 
 
-def safe_error(document: dict[str, Any], table: Object) -> Response:
+def safe_error(document: dict[str, Any], table: Table) -> Response:
     """Make a response of a provider's error that was cleaned."""
     found = Found()
     table.read_object(found, document, "Other")

@@ -15,14 +15,21 @@ import re2
 
 from crds.plan import FORMAT_HEADERS, Format, ListedModel
 from ext_proc.call import Reject
-from ext_proc.formats import anthropic_messages, openai_chat, openai_embeddings
-from ext_proc.formats.dialect import Dialect
+from ext_proc.formats import (
+    anthropic_messages,
+    gemini_content,
+    gemini_paths,
+    openai_chat,
+    openai_embeddings,
+)
+from ext_proc.formats.dialect import Dialect, malformed
 
 DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
     {
         "OpenAIChat": openai_chat.DIALECT,
         "OpenAIEmbeddings": openai_embeddings.DIALECT,
         "AnthropicMessages": anthropic_messages.DIALECT,
+        "GeminiContent": gemini_content.DIALECT,
     }
 )
 
@@ -46,8 +53,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/embeddings", "OpenAIEmbeddings", "call"),
     Endpoint("POST", "/v1/messages", "AnthropicMessages", "call"),
     Endpoint("GET", "/v1/models", None, "models"),
+    Endpoint("GET", gemini_paths.MODELS, None, "models"),
 )
-_MODEL = "/v1/models/"
+_MODELS = ("/v1/models/", f"{gemini_paths.MODELS}/")
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 
 _ITEM = re2.compile(r"[a-z][a-z0-9]*(-[a-z0-9.]+)*(=v[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -65,19 +73,29 @@ def forwarded(format_: Format, name: str, value: str) -> bool:
 
 
 def find(method: str, path: str) -> Endpoint | Reject:
-    """Return what a request line asks for; the query is not looked at."""
-    path = path.partition("?")[0].partition("#")[0]
-    endpoint = _BY_PATH.get(path) or _model(path)
+    """Return what a request line asks for; of the query only what a stream needs is looked at."""
+    path, _, query = path.partition("#")[0].partition("?")
+    endpoint = _BY_PATH.get(path) or _gemini(path) or _model(path)
     if endpoint is None:
         return Reject(404, "unknown_path", "Nothing is served at this path.")
     if method != endpoint.method:
         message = f"This path takes {endpoint.method} only."
         return Reject(405, "method_not_allowed", message, (("allow", endpoint.method),))
+    if endpoint.stream and not gemini_paths.asks_for_events(query):
+        return malformed("Streams are served as events: add `?alt=sse` to the path.")
     return endpoint
 
 
+def _gemini(path: str) -> Endpoint | None:
+    named = gemini_paths.read(path)
+    if named is None:
+        return None
+    return Endpoint("POST", path, "GeminiContent", "call", named.model, named.stream)
+
+
 def _model(path: str) -> Endpoint | None:
-    model = unquote(path.removeprefix(_MODEL), errors="replace") if path.startswith(_MODEL) else ""
+    prefix = next((each for each in _MODELS if path.startswith(each)), None)
+    model = unquote(path.removeprefix(prefix), errors="replace") if prefix else ""
     if not model or not model.isprintable():
         return None
     return Endpoint("GET", path, None, "model", model)
@@ -103,12 +121,16 @@ def caller_shape(method: str, path: str, headers: Mapping[str, str]) -> Format:
         return known.format
     if path.startswith("/v1/messages") or "anthropic-version" in headers:
         return "AnthropicMessages"
+    if gemini_paths.is_ours(path) or "x-goog-api-client" in headers:
+        return "GeminiContent"
     return "OpenAIChat"
 
 
 def models_list(shape: Format, models: tuple[ListedModel, ...]) -> bytes:
     """Write the list of models in the caller's shape."""
     rows = [_row(shape, model) for model in models]
+    if shape == "GeminiContent":
+        return orjson.dumps({"models": rows})
     if shape != "AnthropicMessages":
         return orjson.dumps({"object": "list", "data": rows})
     ends = {"first_id": models[0].id, "last_id": models[-1].id} if models else {}
@@ -122,6 +144,8 @@ def model_entry(shape: Format, model: ListedModel) -> bytes:
 
 
 def _row(shape: Format, model: ListedModel) -> dict[str, str | int]:
+    if shape == "GeminiContent":
+        return {"name": f"models/{model.id}", "displayName": model.id}
     if shape == "AnthropicMessages":
         named: dict[str, str | int] = {"type": "model", "id": model.id, "display_name": model.id}
         return {**named, "created_at": "1970-01-01T00:00:00Z"}

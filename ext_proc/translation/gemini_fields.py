@@ -6,15 +6,10 @@ Names are read into camelCase here; what users name themselves (arguments, schem
 
 from typing import Any
 
+from ext_proc.formats.protobuf import camel
 from ext_proc.translation.codec import UnspeakableError
 
 Json = dict[str, Any]
-
-
-def camel(name: str) -> str:
-    """`inline_data` → `inlineData`."""
-    first, *rest = name.split("_")
-    return first + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def known(value: Any) -> Json | None:

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from ext_proc.formats import strict
-from ext_proc.translation.gemini_fields import camel, known
+from ext_proc.formats.protobuf import camel
+from ext_proc.translation.gemini_fields import known
 from ext_proc.translation.neutral import Media, Part, Text, Thinking, ToolCall
 
 Json = dict[str, Any]

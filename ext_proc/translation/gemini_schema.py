@@ -6,8 +6,8 @@ stands beside the type, and `propertyOrdering` says what JSON Schema has no word
 
 from typing import Any
 
+from ext_proc.formats.protobuf import camel
 from ext_proc.translation.codec import UnspeakableError
-from ext_proc.translation.gemini_fields import camel
 
 Json = dict[str, Any]
 _TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")

@@ -43,6 +43,8 @@ class Transcript:
                 self.errors.append(event["error"])
             elif "choices" in event:
                 self._chunk(event)
+            elif "type" not in event:
+                self._content(event)
             else:
                 self._event(event)
 
@@ -77,6 +79,24 @@ class Transcript:
                     else:
                         self.wholes.append(json.dumps(item))
                         del position
+
+    def _content(self, event):
+        self.usage = event.get("usageMetadata") or self.usage
+        for candidate in event.get("candidates", ()):
+            index = candidate["index"]
+            for part in candidate.get("content", {}).get("parts", ()):
+                text = part.pop("text", None)
+                if text is not None:
+                    self._add((index, "thought" if part.get("thought") else "text"), text)
+                    self.order.append(("text", index))
+                part.pop("thought", None)
+                if part:
+                    self.wholes.append(json.dumps(part))
+            if "finishReason" in candidate:
+                self.ends[index] = candidate["finishReason"]
+                self.order.append(("end", index))
+            if "citationMetadata" in candidate:
+                self.wholes.append(json.dumps(candidate["citationMetadata"]))
 
     def _event(self, event):
         kind = event["type"]
@@ -138,6 +158,10 @@ def blocking(origin):
 
 
 def call_for(name, usage=True):
+    if name.startswith("gemini"):
+        asked = {"contents": [{"parts": [{"text": "hi"}]}]}
+        line = Line("m", stream=True)
+        return DIALECTS["GeminiContent"].decode_request(json.dumps(asked).encode(), line)
     if name.startswith("anthropic"):
         return DIALECTS["AnthropicMessages"].decode_request(json.dumps(CHAT).encode(), Line())
     asked = {**CHAT, "stream_options": {"include_usage": usage}}
@@ -229,6 +253,9 @@ USAGE = {
     "openai_reasoning": (12, 90, 0, 0, 70),
     "anthropic_text": (2112, 33, 2000, 100, 0),
     "anthropic_thinking_tools": (40, 95, 0, 0, 0),
+    "gemini_text": (31, 24, 16, 0, 0),
+    "gemini_thinking_tools": (12, 90, 0, 0, 70),
+    "gemini_two_candidates": (3, 6, 0, 0, 0),
 }
 
 
@@ -301,6 +328,8 @@ def test_blocked_streams_release_nothing_of_what_was_found(path):
         if path.name.startswith("openai"):
             assert set(seen.ends.values()) == {"content_filter"}
             assert seen.done
+        elif path.name.startswith("gemini"):
+            assert set(seen.ends.values()) == {"SAFETY"}
         else:
             assert seen.errors[0]["code"] == "blocked_by_policy"
 
@@ -325,7 +354,9 @@ def test_blocks_open_and_close_in_order(path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem
+    "path",
+    [p for p in STREAMS if p.stem.startswith(("openai", "gemini"))],
+    ids=lambda path: path.stem,
 )
 def test_no_text_of_a_choice_follows_its_end(path):
     order = Transcript(run(path, [], redacting)[0]).order
