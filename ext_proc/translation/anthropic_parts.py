@@ -144,7 +144,11 @@ def read_answer(content: Iterable[Any]) -> tuple[Part, ...]:
 def thinks(message: Message) -> bool:
     """A turn with thoughts that can be shown to their provider again."""
     thoughts = (part for part in message.parts if isinstance(part, Thinking))
-    return any(each.signature or each.redacted for each in thoughts)
+    return any(_signed(each) for each in thoughts)
+
+
+def _signed(thought: Thinking) -> bool:
+    return bool(thought.redacted or (thought.signature and not thought.geminis))
 
 
 def write_text(part: Text) -> Json:
@@ -176,7 +180,7 @@ def _blocks(message: Message, losses: list[Loss]) -> Iterator[Json]:
     for part in message.parts:
         if isinstance(part, Text | Refusal) and not part.text.strip():
             continue
-        if isinstance(part, Thinking) and not (part.signature or part.redacted):
+        if isinstance(part, Thinking) and not _signed(part):
             losses.append(Loss(f"{message.where}.reasoning"))  # nobody else's thoughts are taken
             continue
         written = _write(part)

@@ -13,8 +13,9 @@ import re2
 
 from ext_proc.translation import gemini_schema
 from ext_proc.translation.codec import UnspeakableError
-from ext_proc.translation.gemini_fields import fields, items, text, whole
+from ext_proc.translation.gemini_fields import fields, items, whole
 from ext_proc.translation.neutral import Effort, Json, Loss, Output, Reasoning, Request
+from ext_proc.translation.values import text
 
 _WHERE = "generationConfig"
 _NUMBERS = {

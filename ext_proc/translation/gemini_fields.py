@@ -36,15 +36,6 @@ def items(value: Any, where: str) -> list[Any]:
     return value
 
 
-def text(value: Any, where: str) -> str:
-    """A string of a request; nothing is an empty one. Raise UnspeakableError."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise UnspeakableError(where, "must be a string")
-    return value
-
-
 def whole(value: Any, where: str) -> int | None:
     """A whole number of a request, which may be written as a string. Raise UnspeakableError."""
     if value is None or type(value) is int:

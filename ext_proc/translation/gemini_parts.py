@@ -16,12 +16,12 @@ from typing import Any
 from ext_proc.formats import strict
 from ext_proc.formats.protobuf import camel
 from ext_proc.translation.gemini_fields import known
-from ext_proc.translation.neutral import Media, Part, Text, Thinking, ToolCall
+from ext_proc.translation.neutral import GEMINI_SIGNED, Media, Part, Text, Thinking, ToolCall
+from ext_proc.translation.values import data_url
 
 Json = dict[str, Any]
 NameCall = Callable[[str, str], str]
 """The id of a call that has none, by its name and the id it may have."""
-_NATIVE = "gemini_"
 _SIGNED, _REDACTED = b"dragoman:signed:", b"dragoman:redacted:"
 _BESIDE = frozenset({"thought", "thoughtSignature"})
 _OWN_FILES = ("gs://", "https://generativelanguage.googleapis.com/")
@@ -85,7 +85,7 @@ def _call(named: Json, out: list[Part], signature: Thinking | None, name_call: N
     arguments = call.get("args", {}) if call is not None else None
     if not isinstance(name, str) or not isinstance(given, str) or not isinstance(arguments, dict):
         return False
-    native = signature.signature.removeprefix(_NATIVE) if signature is not None else ""
+    native = signature.signature.removeprefix(GEMINI_SIGNED) if signature is not None else ""
     text = strict.dumps(arguments).decode() if arguments else ""
     out.append(ToolCall(name_call(name, given), name, text, signature=native))
     return True
@@ -151,7 +151,7 @@ def _signature(value: Any) -> Thinking | None:
         if raw.startswith(mark):
             foreign = raw.removeprefix(mark).decode(errors="replace")
             return Thinking(**{name: foreign})
-    return Thinking(signature=_NATIVE + value)
+    return Thinking(signature=GEMINI_SIGNED + value)
 
 
 def _decoded(value: str) -> bytes | None:
@@ -165,25 +165,21 @@ def _decoded(value: str) -> bytes | None:
 
 def native(thought: Thinking) -> str:
     """The signature, where it is Gemini's own; else nothing."""
-    return thought.signature.removeprefix(_NATIVE) if _is_native(thought) else ""
+    return thought.signature.removeprefix(GEMINI_SIGNED) if thought.geminis else ""
 
 
 def shown(thought: Thinking) -> str:
     """The signature as a caller of this format is to bring it back."""
     if thought.redacted:
         return b64encode(_REDACTED + thought.redacted.encode()).decode()
-    if not thought.signature or _is_native(thought):
+    if not thought.signature or thought.geminis:
         return native(thought)
     return b64encode(_SIGNED + thought.signature.encode()).decode()
 
 
-def _is_native(thought: Thinking) -> bool:
-    return thought.signature.startswith(_NATIVE)
-
-
 def thought(said: Thinking, signature: str) -> Json:
     """Write a thought, or a signature that stands alone."""
-    alone = not said.text and _is_native(said)
+    alone = not said.text and said.geminis
     part: Json = {"text": said.text} if alone else {"text": said.text, "thought": True}
     return {**part, "thoughtSignature": signature} if signature else part
 
@@ -197,6 +193,8 @@ def call(said: ToolCall, arguments: Json) -> Json:
 
 def media(said: Media) -> Json | None:
     """Write media; None: it is in another provider's keeping."""
+    if said.url and (inline := data_url(said.url)) is not None:
+        return {"inlineData": {"mimeType": inline[0], "data": inline[1]}}
     if said.url:
         kind = said.media_type or _suffix_type(said.url)
         return {"fileData": {**({"mimeType": kind} if kind else {}), "fileUri": said.url}}

@@ -11,7 +11,7 @@ from ext_proc.call import Line
 from ext_proc.formats import strict
 from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
 from ext_proc.translation.codec import UnspeakableError
-from ext_proc.translation.gemini_fields import fields, items, known, text
+from ext_proc.translation.gemini_fields import fields, items, known
 from ext_proc.translation.neutral import (
     Json,
     Loss,
@@ -23,6 +23,7 @@ from ext_proc.translation.neutral import (
     Text,
     ToolResult,
 )
+from ext_proc.translation.values import text
 
 _ROLES: dict[str, Role] = {"user": "user", "function": "user", "model": "assistant"}
 _READ = frozenset(

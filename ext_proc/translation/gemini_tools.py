@@ -9,8 +9,9 @@ from typing import Any
 
 from ext_proc.translation import gemini_schema
 from ext_proc.translation.codec import UnspeakableError
-from ext_proc.translation.gemini_fields import fields, items, text
+from ext_proc.translation.gemini_fields import fields, items
 from ext_proc.translation.neutral import Json, Loss, Request, Tool, ToolChoice
+from ext_proc.translation.values import text
 
 _DECLARED = frozenset({"name", "description", "parameters", "parametersJsonSchema"})
 _DECLARATIONS = "functionDeclarations"

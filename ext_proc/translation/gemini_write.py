@@ -6,7 +6,6 @@ the turn after them. Source: `models.generateContent` of the Gemini API referenc
 
 from collections.abc import Mapping
 
-from ext_proc.formats import strict
 from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
 from ext_proc.translation.codec import UnspeakableError, Written
 from ext_proc.translation.neutral import (
@@ -24,6 +23,7 @@ from ext_proc.translation.neutral import (
     lost,
     named,
 )
+from ext_proc.translation.values import as_object
 
 _ROLES = {"user": "user", "assistant": "model"}
 UNSIGNED = "skip_thought_signature_validator"
@@ -81,7 +81,7 @@ class _Turns:
             case Thinking():
                 return self._thought(part, where, before)
             case ToolCall():
-                return gemini_parts.call(part, _arguments(part, where))
+                return gemini_parts.call(part, as_object(part.arguments))
             case ToolResult():
                 return self._result(part, where)
             case Media():
@@ -91,7 +91,7 @@ class _Turns:
         """Write a thought; a signature that stands alone belongs to the text before it."""
         signature = gemini_parts.native(said)
         if said.redacted:
-            self.lost.append(Loss(where))
+            self.lost.append(Loss(f"{where}.reasoning"))
         if not said.text and not signature:
             return None
         if not said.text and before and set(before[-1]) == {"text"}:
@@ -102,7 +102,7 @@ class _Turns:
     def _media(self, said: Media, where: str) -> Json | None:
         written = gemini_parts.media(said)
         if written is None:
-            self.lost.append(Loss(where, essential=True))
+            self.lost.append(Loss(f"{where}.content", essential=True))
         if said.detail not in ("", "auto"):
             self.lost.append(Loss(f"{where}.detail"))
         return written
@@ -124,16 +124,9 @@ class _Turns:
         """Write media within a result, which only bytes can be."""
         written = gemini_parts.media(said)
         if written is None or "inlineData" not in written:
-            self.lost.append(Loss(where, essential=True))
+            self.lost.append(Loss(f"{where}.content", essential=True))
             return None
         return written
-
-
-def _arguments(call: ToolCall, where: str) -> Json:
-    try:
-        return strict.loads(call.arguments.encode()) if call.arguments.strip() else {}
-    except strict.InvalidJsonError:
-        raise UnspeakableError(where, "the arguments of a tool call are no JSON object") from None
 
 
 def _sign(parts: list[Json]) -> None:
