@@ -17,7 +17,9 @@ from ext_proc.formats.texts import Found
 
 
 def camel(name: str) -> str:
-    """`inline_data` → `inlineData`."""
+    """`inline_data` → `inlineData`; what is written neither way stays as it is."""
+    if "_" not in name or not name.islower():
+        return name
     first, *rest = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest)
 

@@ -55,7 +55,8 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/models", None, "models"),
     Endpoint("GET", gemini_paths.MODELS, None, "models"),
 )
-_MODELS = ("/v1/models/", f"{gemini_paths.MODELS}/")
+_MODEL = "/v1/models/"
+_GEMINI_MODEL = f"{gemini_paths.MODELS}/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 
 _ITEM = re2.compile(r"[a-z][a-z0-9]*(-[a-z0-9.]+)*(=v[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -94,8 +95,12 @@ def _gemini(path: str) -> Endpoint | None:
 
 
 def _model(path: str) -> Endpoint | None:
-    prefix = next((each for each in _MODELS if path.startswith(each)), None)
-    model = unquote(path.removeprefix(prefix), errors="replace") if prefix else ""
+    if path.startswith(_GEMINI_MODEL):
+        raw = path.removeprefix(_GEMINI_MODEL)
+        model = "" if ":" in raw else gemini_paths.model_of(raw)
+    else:
+        raw = path.removeprefix(_MODEL) if path.startswith(_MODEL) else ""
+        model = unquote(raw, errors="replace")
     if not model or not model.isprintable():
         return None
     return Endpoint("GET", path, None, "model", model)
