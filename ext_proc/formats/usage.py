@@ -1,8 +1,8 @@
 """Usage as providers state it, checked: counts that cannot be are no usage at all.
 
-Both readers return the neutral `Usage`, in which cached tokens are part of the input. OpenAI
-counts them so; Anthropic counts what it read from and wrote to its cache apart from
-`input_tokens`, so they are added here.
+All readers return the neutral `Usage`, in which cached tokens are part of the input. OpenAI counts
+them so; Anthropic and Bedrock count what was read from and written to the cache apart from the
+other input, so they are added here.
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,25 @@ def anthropic(stated: Any) -> Usage | None:
     if given is None or written is None or read is None or stored is None:
         return None
     if "input_tokens" not in stated or "output_tokens" not in stated:
+        return None
+    return Usage(
+        input_tokens=given + read + stored,
+        output_tokens=written,
+        cache_read_tokens=read,
+        cache_write_tokens=stored,
+    )
+
+
+def bedrock(stated: Any) -> Usage | None:
+    """Read `usage` of Converse."""
+    if not isinstance(stated, Mapping):
+        return None
+    given, written = _count(stated, "inputTokens"), _count(stated, "outputTokens")
+    read = _count(stated, "cacheReadInputTokens")
+    stored = _count(stated, "cacheWriteInputTokens")
+    if given is None or written is None or read is None or stored is None:
+        return None
+    if "inputTokens" not in stated or "outputTokens" not in stated:
         return None
     return Usage(
         input_tokens=given + read + stored,

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from crds.plan import Format
-from ext_proc.translation import anthropic_messages, openai_chat
+from ext_proc.translation import anthropic_messages, bedrock, openai_chat
 from ext_proc.translation.codec import Codec
 
 CODECS: Mapping[Format, Codec] = MappingProxyType(
     {
         "OpenAIChat": openai_chat.CODEC,
         "AnthropicMessages": anthropic_messages.CODEC,
+        "BedrockConverse": bedrock.CODEC,
     }
 )
