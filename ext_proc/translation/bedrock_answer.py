@@ -108,19 +108,12 @@ def _blocks(part: Part, documents: Documents) -> list[Json]:
         case Thinking():
             return [reasoning(part)]
         case ToolCall(signature=signature):
-            return [*([opaque(carry("call", signature))] if signature else []), _call(part)]
+            return [*([opaque(carry("call", signature))] if signature else []), call(part)]
         case Media():
             block = write_media(part, documents)
             return [block] if block is not None else []
         case ToolResult():
             return []
-
-
-def _call(part: ToolCall) -> Json:
-    try:
-        return call(part, "content")
-    except UnspeakableError:
-        raise UnreadableError("The model's call of a tool has no JSON object.") from None
 
 
 def opaque(content: str) -> Json:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ext_proc.formats import strict
 from ext_proc.translation import bedrock_media
 from ext_proc.translation.bedrock_carried import carried
 from ext_proc.translation.bedrock_fields import fields, items, needed, text, union
 from ext_proc.translation.bedrock_media import Kind
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss, Media, Part, Text, Thinking, ToolCall, ToolResult
+from ext_proc.translation.values import as_text
 
 _MARKABLE = (Text, Media, ToolCall, ToolResult)
 """Parts that can be the end of what is cached."""
@@ -101,7 +101,7 @@ def _call(blocks: Blocks, held: Any, where: str) -> list[Part] | None:
         raise UnspeakableError(f"{where}.input", "must be an object")
     signature, blocks.signature = blocks.signature, ""
     name, call_id = needed(stated, "name", where), needed(stated, "toolUseId", where)
-    return [ToolCall(call_id, name, strict.dumps(arguments).decode(), signature)]
+    return [ToolCall(call_id, name, as_text(arguments), signature)]
 
 
 def _result(blocks: Blocks, held: Any, where: str) -> list[Part] | None:
@@ -116,7 +116,7 @@ def _result(blocks: Blocks, held: Any, where: str) -> list[Part] | None:
 
 
 def _json(_: Blocks, held: Any, __: str) -> list[Part]:
-    return [Text(strict.dumps(held).decode())]
+    return [Text(as_text(held))]
 
 
 def _media(kind: Kind) -> Reader:

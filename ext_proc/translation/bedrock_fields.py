@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from ext_proc.translation import values
 from ext_proc.translation.codec import Json, UnspeakableError
 
 
@@ -34,10 +35,7 @@ def union(value: Any, where: str) -> tuple[str, Any]:
 
 def text(stated: Json, name: str, where: str) -> str:
     """A string; nothing is an empty one."""
-    value = stated.get(name, "")
-    if not isinstance(value, str):
-        raise UnspeakableError(f"{where}.{name}", "must be a string")
-    return value
+    return values.text(stated.get(name), f"{where}.{name}")
 
 
 def needed(stated: Json, name: str, where: str) -> str:
@@ -50,10 +48,7 @@ def needed(stated: Json, name: str, where: str) -> str:
 
 def count(stated: Json, name: str, where: str) -> int | None:
     """A whole number."""
-    value = stated.get(name)
-    if value is not None and type(value) is not int:
-        raise UnspeakableError(f"{where}.{name}", "must be a whole number")
-    return value
+    return values.whole(stated.get(name), f"{where}.{name}")
 
 
 def number(stated: Json, name: str, where: str) -> Any:

@@ -6,13 +6,14 @@ what lies elsewhere Bedrock does not fetch. Source: `ImageBlock`, `DocumentBlock
 of the Amazon Bedrock Runtime API reference.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Literal
 
 from ext_proc.translation.bedrock_fields import fields, items, needed, text, union
 from ext_proc.translation.codec import Json
 from ext_proc.translation.neutral import Loss, Media
+from ext_proc.translation.values import decoded
 
 Kind = Literal["image", "document", "audio"]
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -64,7 +65,8 @@ def read(kind: Kind, value: object, where: str) -> Media | None:
     match how:
         case "bytes":
             data = needed({"bytes": held}, "bytes", f"{where}.source")
-            words = _decoded(data) if kind == "document" and format_ in _READABLE else ""
+            plain = kind == "document" and format_ in _READABLE
+            words = (decoded(data) or "") if plain else ""
             return Media(kind, media_type, data="" if words else data, text=words, name=name)
         case "text" if kind == "document":
             words = needed({"text": held}, "text", f"{where}.source")
@@ -82,14 +84,6 @@ def unsaid(kind: Kind, value: object, where: str) -> tuple[Loss, ...]:
     beside = {"context": True, "citations": False} if kind == "document" else {}
     stated = fields(value, where)
     return tuple(Loss(f"{where}.{name}", beside[name]) for name in beside if stated.get(name))
-
-
-def _decoded(data: str) -> str:
-    """The words of a file of text; nothing where it is none."""
-    try:
-        return b64decode(data, validate=True).decode()
-    except ValueError:
-        return ""
 
 
 class Documents:

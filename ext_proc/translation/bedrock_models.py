@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ext_proc.translation.anthropic_messages import thinking_budget, thoughtless
 from ext_proc.translation.bedrock_fields import count, fields, number, text
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Effort, Loss, Reasoning, Request
@@ -34,6 +35,8 @@ _FAMILIES = (
 """By what stands in the name of a model or of a system-defined inference profile."""
 _TOP_K = {"claude": "top_k", "mistral": "top_k", "cohere": "k"}
 _CACHING = {"messages": ("claude", "nova"), "tools": ("claude",)}
+_LEAST_ANSWER = 1024
+"""Tokens beyond those to think with."""
 _STEPS: Mapping[str, str] = {"minimal": "low", "xhigh": "high"}
 """Efforts of others, for models that know three."""
 
@@ -170,32 +173,41 @@ def write(request: Request, document: Json) -> tuple[Loss, ...]:
             missing.append("top_k")
     if request.reasoning is not None:
         writer = _WRITERS.get(family)
-        if writer is None or not writer(request.reasoning, document, extra):
+        if writer is None or not writer(request.reasoning, extra):
             missing.append("reasoning")
+    if "thinking" in extra:
+        missing += _think(request, document, extra)
     if extra:
         document[_ADDITIONAL] = extra
     return tuple(Loss(request.said.get(name, name)) for name in missing)
+
+
+def _think(request: Request, document: Json, extra: Json) -> list[str]:
+    """Claude thinks within its limit of tokens, and with no other temperature or forced tool."""
+    choice = request.tool_choice
+    if (choice and choice.mode in ("required", "named")) or thoughtless(request):
+        del extra["thinking"]
+        return ["reasoning"]
+    config = document.get("inferenceConfig", {})
+    if "maxTokens" in config:
+        needed_tokens = extra["thinking"]["budget_tokens"] + _LEAST_ANSWER
+        config["maxTokens"] = max(config["maxTokens"], needed_tokens)
+    unsaid = [("temperature", config), ("top_k", extra)]
+    return [name for name, place in unsaid if place.pop(name, None) is not None]
 
 
 def _off(asked: Reasoning) -> bool:
     return asked.effort == "none" or asked.budget_tokens == 0
 
 
-def _write_claude(asked: Reasoning, document: Json, extra: Json) -> bool:
-    if _off(asked):
-        return True  # it thinks only if it is told to
-    budget = asked.budget_tokens
-    if budget is not None and budget > 0:
+def _write_claude(asked: Reasoning, extra: Json) -> bool:
+    budget = thinking_budget(asked)
+    if budget:  # it thinks only if it is told to
         extra["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    elif budget is not None or asked.effort is not None:
-        extra["thinking"] = {"type": "adaptive"}
-    if asked.effort is not None:
-        effort = "low" if asked.effort == "minimal" else asked.effort
-        document.setdefault("outputConfig", {})["effort"] = effort
     return True
 
 
-def _write_nova(asked: Reasoning, _: Json, extra: Json) -> bool:
+def _write_nova(asked: Reasoning, extra: Json) -> bool:
     if _off(asked):
         extra["reasoningConfig"] = {"type": "disabled"}
     elif asked.effort is not None:
@@ -204,14 +216,14 @@ def _write_nova(asked: Reasoning, _: Json, extra: Json) -> bool:
     return "reasoningConfig" in extra
 
 
-def _write_gpt(asked: Reasoning, _: Json, extra: Json) -> bool:
+def _write_gpt(asked: Reasoning, extra: Json) -> bool:
     if _off(asked) or asked.effort is None:
         return False
     extra["reasoning_effort"] = _STEPS.get(asked.effort, asked.effort)
     return True
 
 
-_WRITERS: Mapping[str, Callable[[Reasoning, Json, Json], bool]] = {
+_WRITERS: Mapping[str, Callable[[Reasoning, Json], bool]] = {
     "claude": _write_claude,
     "nova": _write_nova,
     "gpt": _write_gpt,

@@ -64,26 +64,37 @@ class Writer:
         self._waiting: list[Delta] = []
         """What came while a call was not complete."""
         self._usage: Usage | None = None
-        self._failed = False
+        self._began = self._finished = self._failed = False
 
     def write(self, delta: Delta) -> bytes:
         """Say one thing."""
         choice: int = getattr(delta, "choice", 0)
         if self._failed or choice:
             return b""
-        return b"".join(self._take(delta))
+        began = b"" if isinstance(delta, Failed) else self._begin_message()
+        return began + b"".join(self._take(delta))
+
+    def _begin_message(self) -> bytes:
+        if self._began:
+            return b""
+        self._began = True
+        return _event("messageStart", {"role": "assistant"})
 
     def end(self) -> bytes:
-        """Say what was used."""
-        if self._failed or self._usage is None:
+        """Say what was used; a stream that nobody ended ends here."""
+        if self._failed:
             return b""
-        return _event("metadata", {"usage": write_usage(self._usage), "metrics": NO_METRICS})
+        last = b"" if self._finished else self.write(Finished("stop"))
+        if self._usage is None:
+            return last
+        stated = {"usage": write_usage(self._usage), "metrics": NO_METRICS}
+        return last + _event("metadata", stated)
 
     def _take(self, delta: Delta) -> Iterator[bytes]:
         """Say something about the whole stream, or the next piece of a block when it may go."""
         match delta:
             case Began():
-                yield _event("messageStart", {"role": "assistant"})
+                pass  # it begins with the first word of any kind
             case Finished():
                 yield from self._finish(delta)
             case Used(used):
@@ -121,6 +132,7 @@ class Writer:
         while self._waiting:
             yield from self._release()
         yield from self._close()
+        self._finished = True
         yield _event("messageStop", _stop(finished))
 
     def _say(self, piece: Piece) -> Iterator[bytes]:

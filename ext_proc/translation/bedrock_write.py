@@ -7,7 +7,6 @@ Bedrock Runtime API reference.
 
 from hashlib import sha256
 
-from ext_proc.formats import strict
 from ext_proc.translation import bedrock_models, bedrock_tools
 from ext_proc.translation.bedrock_carried import is_blob, is_native
 from ext_proc.translation.bedrock_media import Documents
@@ -25,6 +24,7 @@ from ext_proc.translation.neutral import (
     ToolResult,
     lost,
 )
+from ext_proc.translation.values import as_object, as_text
 
 _CACHE_POINT: Json = {"cachePoint": {"type": "default"}}
 _ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
@@ -53,7 +53,7 @@ def write_request(request: Request) -> Written:
 
 
 def _inference(request: Request, document: Json) -> tuple[Loss, ...]:
-    hot = request.temperature is not None and _number(request.temperature) > _HOTTEST
+    hot = request.temperature is not None and float(as_text(request.temperature)) > _HOTTEST
     stated = {
         "maxTokens": request.max_tokens,
         "temperature": _HOTTEST if hot else request.temperature,
@@ -66,17 +66,13 @@ def _inference(request: Request, document: Json) -> tuple[Loss, ...]:
     return (Loss(request.said.get("temperature", "temperature")),) if hot else ()
 
 
-def _number(stated: object) -> float:
-    return float(strict.dumps(stated))
-
-
 def _output(request: Request, document: Json) -> tuple[Loss, ...]:
     output = request.output
     if output is None:
         return ()
     if output.schema is None:
         return lost(request, "output")
-    schema: Json = {"schema": strict.dumps(output.schema).decode(), "name": output.name}
+    schema: Json = {"schema": as_text(output.schema), "name": output.name}
     if output.description:
         schema["description"] = output.description
     wanted = {"type": "json_schema", "structure": {"jsonSchema": schema}}
@@ -128,16 +124,14 @@ class _Turns:
             case Thinking():
                 return self._thinking(part, where)
             case ToolCall():
-                return [call(part, where), *self._point(cached=part.cached)]
+                return [call(part), *self._point(cached=part.cached)]
             case ToolResult():
                 return [self._result(part, where), *self._point(cached=part.cached)]
 
     def _media(self, media: Media, where: str) -> list[Json]:
         block = write_media(media, self._documents)
-        if media.detail not in ("", "auto"):
-            self.lost.append(Loss(f"{where} (image detail)"))
         if block is None:
-            self.lost.append(Loss(f"{where} ({media.kind})", essential=True))
+            self.lost.append(Loss(f"{where}.content", essential=True))
             return []
         return [block, *self._point(cached=media.cached)]
 
@@ -147,14 +141,14 @@ class _Turns:
             return [{"reasoningContent": {"redactedContent": thinking.redacted}}]
         if is_native(thinking.signature):
             return [reasoning(thinking)]
-        self.lost.append(Loss(f"{where} (reasoning)"))
+        self.lost.append(Loss(f"{where}.reasoning"))
         return []
 
     def _result(self, result: ToolResult, where: str) -> Json:
         content: list[Json] = []
         for part in result.parts:
             if isinstance(part, Media) and part.kind == "audio":
-                self.lost.append(Loss(f"{where} (audio)", essential=True))
+                self.lost.append(Loss(f"{where}.content", essential=True))
             else:
                 blocks = self._part(part, where)
                 content += [block for block in blocks if block != _CACHE_POINT]
@@ -176,14 +170,10 @@ def reasoning(thinking: Thinking) -> Json:
     return {"reasoningContent": {"reasoningText": words}}
 
 
-def call(part: ToolCall, where: str) -> Json:
-    """Write a call of a tool. Raise UnspeakableError."""
-    try:
-        arguments = strict.loads(part.arguments.encode()) if part.arguments.strip() else {}
-    except (strict.InvalidJsonError, UnicodeEncodeError):
-        why = "the arguments of a tool call must be a JSON object"
-        raise UnspeakableError(where, why) from None
-    return {"toolUse": {"toolUseId": tool_id(part.id), "name": part.name, "input": arguments}}
+def call(part: ToolCall) -> Json:
+    """Write a call of a tool."""
+    named = {"toolUseId": tool_id(part.id), "name": part.name}
+    return {"toolUse": {**named, "input": as_object(part.arguments)}}
 
 
 def tool_id(stated: str) -> str:

@@ -18,6 +18,7 @@ _CLIENT = botocore.session.Session().create_client(
     config=Config(parameter_validation=True),
 )
 _MODEL = _CLIENT.meta.service_model
+_PARSER = create_parser("rest-json")
 
 
 def request(**parameters: Any) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def answer(body: bytes, status: int = 200) -> dict[str, Any]:
     shape = _MODEL.operation_model("Converse").output_shape
     headers = {"content-type": "application/json"}
     response = {"status_code": status, "headers": headers, "body": body}
-    return create_parser("rest-json").parse(response, shape)
+    return _PARSER.parse(response, shape)
 
 
 def error_class(body: bytes, status: int) -> str:
@@ -52,7 +53,7 @@ def error_class(body: bytes, status: int) -> str:
 def events(stream: bytes) -> list[dict[str, Any]]:
     """What boto3 yields for a stream; an error of it is the last one."""
     shape = _MODEL.operation_model("ConverseStream").output_shape.members["stream"]
-    parser = create_parser("rest-json")._event_stream_parser
+    parser = _PARSER._event_stream_parser
     buffer = EventStreamBuffer()
     buffer.add_data(stream)
     read = []

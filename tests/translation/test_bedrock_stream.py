@@ -176,7 +176,7 @@ EVENTS += ("messageStop", "metadata", "throttlingException", "other")
 
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(NAMES), JUNK)), max_size=6))  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_junk_in_any_event_is_read_or_refused(events):
     stream = b"".join(
         frame("exception" if name.endswith("n") else "event", name, json.dumps(body).encode())
@@ -309,9 +309,19 @@ def test_calls_that_come_mixed_up_are_written_one_after_another(calls, words, da
     assert [each.signature for each in read_again] == ["sig" * (i % 2) for i in range(len(calls))]
 
 
+def test_a_stream_that_nobody_began_or_ended_is_whole():
+    names = [next(iter(event)) for event in bedrock_sdk.events(write([TextPiece("a")]))]
+    assert names == ["messageStart", "contentBlockDelta", "contentBlockStop", "messageStop"]
+    assert [next(iter(each)) for each in bedrock_sdk.events(write([]))] == [
+        "messageStart",
+        "messageStop",
+    ]
+
+
 def test_pieces_that_follow_one_another_are_not_held():
     writer = CODEC.writer(ASKED)
     assert writer.write(BEGAN)
+    assert writer.write(BEGAN) == b""
     for said in (
         RefusalPiece("no"),
         ThinkingPiece("a"),
