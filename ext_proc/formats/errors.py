@@ -158,6 +158,11 @@ def message_only(body: bytes) -> bytes:
     return orjson.dumps({"message": message if isinstance(message, str) else None})
 
 
+def safe_message(status: int, body: bytes) -> str:
+    """The words of a provider's error, where its status says that they help the caller."""
+    return _message(status, _stated(body))
+
+
 def _stated(body: bytes) -> Mapping[str, Any]:
     try:
         document = strict.loads(body)

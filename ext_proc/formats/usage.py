@@ -1,9 +1,9 @@
 """Usage as providers state it, checked: counts that cannot be are no usage at all.
 
 All readers return the neutral `Usage`, in which cached tokens are part of the input and reasoning
-is part of the output. OpenAI counts them so; Anthropic counts what it read from and wrote to its
-cache apart from `input_tokens`, and Gemini counts thoughts apart from candidates and the results
-of its own tools apart from the prompt, so they are added here.
+is part of the output. OpenAI counts them so; Anthropic and Bedrock count what was read from and
+written to the cache apart from the other input, and Gemini counts thoughts apart from candidates
+and the results of its own tools apart from the prompt, so they are added here.
 """
 
 from collections.abc import Mapping
@@ -68,6 +68,25 @@ def gemini(stated: Any) -> Usage | None:
         output_tokens=written + thought,
         cache_read_tokens=read,
         reasoning_tokens=thought,
+    )
+
+
+def bedrock(stated: Any) -> Usage | None:
+    """Read `usage` of Converse."""
+    if not isinstance(stated, Mapping):
+        return None
+    given, written = _count(stated, "inputTokens"), _count(stated, "outputTokens")
+    read = _count(stated, "cacheReadInputTokens")
+    stored = _count(stated, "cacheWriteInputTokens")
+    if given is None or written is None or read is None or stored is None:
+        return None
+    if "inputTokens" not in stated or "outputTokens" not in stated:
+        return None
+    return Usage(
+        input_tokens=given + read + stored,
+        output_tokens=written,
+        cache_read_tokens=read,
+        cache_write_tokens=stored,
     )
 
 

@@ -209,14 +209,14 @@ def _write_thinking(request: Request, written: Json) -> list[Loss]:
 
     Turns that call tools must begin with the thoughts they came from, else Anthropic refuses.
     """
-    budget = _budget(request.reasoning)
+    budget = thinking_budget(request.reasoning)
     forced = written.get("tool_choice", {}).get("type") in ("any", "tool")
     if budget is None:
         return []
     if budget == 0:
         written["thinking"] = {"type": "disabled"}
         return []
-    if forced or _thoughtless(request):
+    if forced or thoughtless(request):
         return list(lost(request, "reasoning"))
     written["thinking"] = {"type": "enabled", "budget_tokens": budget}
     written["max_tokens"] = max(written["max_tokens"], budget + 1024)
@@ -233,7 +233,8 @@ def _clamp(request: Request, written: Json) -> list[Loss]:
     return list(lost(request, "temperature"))
 
 
-def _budget(reasoning: Reasoning | None) -> int | None:
+def thinking_budget(reasoning: Reasoning | None) -> int | None:
+    """Tokens to think with; 0: none, None: not said."""
     if reasoning is None:
         return None
     if reasoning.budget_tokens is not None and reasoning.budget_tokens > 0:
@@ -243,7 +244,7 @@ def _budget(reasoning: Reasoning | None) -> int | None:
     return _BUDGETS.get(reasoning.effort or "medium", 32768)
 
 
-def _thoughtless(request: Request) -> bool:
+def thoughtless(request: Request) -> bool:
     """A tool's result is the last word, and the thoughts of the turn that asked are not at hand."""
     last = request.messages[-1] if request.messages else None
     answers = last is not None and any(isinstance(part, ToolResult) for part in last.parts)

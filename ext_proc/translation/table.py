@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from crds.plan import Format
-from ext_proc.translation import anthropic_messages, gemini, openai_chat
+from ext_proc.translation import anthropic_messages, bedrock, gemini, openai_chat
 from ext_proc.translation.codec import Codec
 
 CODECS: Mapping[Format, Codec] = MappingProxyType(
@@ -12,5 +12,6 @@ CODECS: Mapping[Format, Codec] = MappingProxyType(
         "OpenAIChat": openai_chat.CODEC,
         "AnthropicMessages": anthropic_messages.CODEC,
         "GeminiContent": gemini.CODEC,
+        "BedrockConverse": bedrock.CODEC,
     }
 )
