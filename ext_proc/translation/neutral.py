@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ext_proc.call import Usage
 
 Json = dict[str, Any]
+Role = Literal["user", "assistant"]
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "refusal"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -107,7 +108,7 @@ Part = Text | Media | ToolCall | ToolResult | Thinking | Refusal
 class Message:
     """One turn; results of tools stand in the user's. Neighbours of one role may follow."""
 
-    role: Literal["user", "assistant"]
+    role: Role
     parts: tuple[Part, ...]
     where: str = ""
     """Its field in the caller's document: `messages[2]`."""
