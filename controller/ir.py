@@ -86,6 +86,25 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An AWS account's key."""
+
+    key_id: SecretValue
+    secret: SecretValue
+    session_token: SecretValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The signature (SigV4) that proves us to the provider; it covers path, host and body."""
+
+    service: str
+    region: str
+    key: AccessKey | None
+    """None: Envoy finds one where it runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One (AIBackend, model) pair: one cluster with its own upstream filters."""
 
@@ -105,6 +124,7 @@ class Target:
     """What it wants to see unless the caller says otherwise."""
     max_body_bytes: int
     """The largest body of the virtual hosts that use it."""
+    signing: Signing | None = None
 
     @property
     def authority(self) -> str:

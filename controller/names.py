@@ -51,6 +51,11 @@ def api_key(backend: Key) -> str:
     return f"key/{backend.namespace}/{backend.name}"
 
 
+def token(backend: Key) -> str:
+    """The generic secret that holds a backend's token."""
+    return f"token/{backend.namespace}/{backend.name}"
+
+
 def certificate(secret: Key) -> str:
     """The TLS certificate of a listener."""
     return f"certificate/{secret.namespace}/{secret.name}"

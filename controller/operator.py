@@ -32,6 +32,9 @@ from controller.sources.login import login
 from controller.sources.provision import Provisioner
 from controller.sources.status import Pace, StatusWriter
 from controller.term import Post, Term
+from controller.tokens import endpoint
+from controller.tokens.endpoint import Way
+from controller.tokens.minter import Minter
 from controller.xds import pod_bootstrap
 
 logger = logging.getLogger(__name__)
@@ -96,6 +99,7 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
         await ends.enter_async_context(held)
         source = Source(api, by, Scope(given.watch_namespaces, given.gateway_class))
         cluster = Cluster(settings, source.sight, metrics)
+        minter = Minter(partial(endpoint.mint, way=Way(refused=settings.place.refused)))
         writer = StatusWriter(held, Views(source.meta).read, given.pod_name, Pace(), time.monotonic)
         post = _post(given)
         pods = PodSettings(post.host, post.port, probe_address=settings.build.address)
@@ -109,7 +113,7 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
         ends.push_async_callback(shown.cleanup)
         ends.push_async_callback(source.close)
         async with asyncio.TaskGroup() as group:
-            group.create_task(cluster.reconcile(source.readings()))
+            group.create_task(cluster.reconcile(minter.joined(source.readings())))
             group.create_task(_elected(election, term, cluster.translated))
 
 

@@ -17,7 +17,14 @@ from crds.meta import Key
 from crds.objects import Broken, Object, Problem
 from crds.service import EndpointSlice, ServiceSpec
 
-__all__ = ["Broken", "Object", "Problem", "Resources"]
+__all__ = ["Broken", "Object", "Problem", "Resources", "Unminted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unminted:
+    """There is no token for an AIBackend: which endpoint said what."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Resources:
     services: Mapping[Key, Object[ServiceSpec]] = field(default_factory=dict)
     endpoint_slices: Mapping[Key, Object[EndpointSlice]] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tokens: Mapping[Key, SecretValue | Unminted] = field(default_factory=dict)
+    """What became of asking for the tokens of AIBackends; see `controller.tokens`."""
     broken: tuple[Broken, ...] = ()
 
     def count(self) -> Counter[str]:

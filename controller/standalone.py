@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -23,6 +24,9 @@ from controller.reconcile import FatalError, Reconciler
 from controller.report import Report
 from controller.settings import BuildSettings, Settings
 from controller.sources import files
+from controller.tokens import endpoint
+from controller.tokens.endpoint import Way
+from controller.tokens.minter import Minter
 from controller.xds.cache import Cache
 from controller.xds.server import AdsServer, Feed
 
@@ -68,8 +72,9 @@ async def run(settings: Settings, report: Report) -> None:
     shown = await metrics.serve(counted, settings.metrics_socket)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     readings = files.watch(settings.source, settings.environ, kept.past(), kept.keep_past)
+    minter = Minter(partial(endpoint.mint, way=Way(settings.build.ca_bundle)))
     loop = asyncio.create_task(
-        reconciler.run(readings, feed.publish, lambda error: _fail(failed, error))
+        reconciler.run(minter.joined(readings), feed.publish, lambda error: _fail(failed, error))
     )
     try:
         await asyncio.wait({loop, failed}, return_when=asyncio.FIRST_COMPLETED)

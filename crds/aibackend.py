@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from crds.auth import Auth, CACertificateRef
 from crds.meta import (
     HOST,
     Amount,
-    DataKey,
     Model,
     ModelName,
     Name,
@@ -16,8 +16,17 @@ from crds.meta import (
     Rule,
     UniqueNames,
 )
+from crds.providers import (
+    NAMELESS,
+    OPENAI_LIKE,
+    AWSOptions,
+    AzureOptions,
+    GCPOptions,
+    OpenAIOptions,
+    Provider,
+)
 
-Provider = Literal["OpenAI", "Anthropic", "OpenAICompatible"]
+PATH_PREFIX = r"^(/|(/[A-Za-z0-9_][-._~A-Za-z0-9]*){1,16})$"
 
 
 def is_ip_address(host: str) -> bool:
@@ -71,43 +80,11 @@ class Endpoint(Model):
     """Defaults to 443 with `tls.mode: Verify`, to 80 with `None`."""
     service_ref: ServiceRef | None = None
     """A Service of this cluster, such as a self-hosted model server."""
-
-
-class SecretRef(Model):
-    """A Secret in the AIBackend's own namespace."""
-
-    name: Name
-    """The Secret."""
-    key: DataKey = "apiKey"
-    """The key of the Secret that holds the value."""
-
-
-class Auth(Model):
-    """How Dragoman proves itself to the provider. The value goes to Envoy only."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(self.type == 'APIKey') == has(self.secretRef)",
-            "secretRef is required with type APIKey and not allowed with type None",
-            lambda self: (self.type == "APIKey") == (self.secret_ref is not None),
-        ),
+    path_prefix: Annotated[str, StringConstraints(max_length=256, pattern=PATH_PREFIX)] | None = (
+        None
     )
-
-    type: Literal["APIKey", "None"]
-    """`APIKey` sends the key in the provider's own header; `None` sends none."""
-    secret_ref: SecretRef | None = None
-    """The Secret that holds the key."""
-
-
-class CACertificateRef(Model):
-    """A ConfigMap in the AIBackend's own namespace whose `ca.crt` holds PEM certificates."""
-
-    group: Literal[""] = ""
-    """Core has no group."""
-    kind: Literal["ConfigMap"] = "ConfigMap"
-    """Always a ConfigMap."""
-    name: Name
-    """The ConfigMap."""
+    """What its paths begin with, in place of the provider's own (`/v1` for most that are
+    OpenAI-like); `/`: nothing. `OpenAICompatible` knows it of well-known hostnames."""
 
 
 class TLS(Model):
@@ -166,10 +143,52 @@ class AIBackendSpec(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.provider != 'OpenAICompatible' || has(self.endpoint)",
-            "endpoint is required with provider OpenAICompatible",
-            lambda self: self.provider != "OpenAICompatible" or self.endpoint is not None,
+            "!(self.provider in ['AzureOpenAI', 'OpenAICompatible']) || has(self.endpoint)",
+            "endpoint is required with provider AzureOpenAI and OpenAICompatible",
+            lambda self: self.provider not in NAMELESS or self.endpoint is not None,
             "endpoint",
+        ),
+        Rule(
+            "!has(self.openai) || self.provider in ['OpenAI', 'AzureOpenAI', 'OpenAICompatible']",
+            "openai belongs to provider OpenAI, AzureOpenAI or OpenAICompatible",
+            lambda self: self.openai is None or self.provider in OPENAI_LIKE,
+            "openai",
+        ),
+        Rule(
+            "!has(self.azure) || self.provider == 'AzureOpenAI'",
+            "azure belongs to provider AzureOpenAI",
+            lambda self: self.azure is None or self.provider == "AzureOpenAI",
+            "azure",
+        ),
+        Rule(
+            "has(self.aws) == (self.provider == 'Bedrock')",
+            "aws is required with provider Bedrock, and belongs to it alone",
+            lambda self: (self.aws is not None) == (self.provider == "Bedrock"),
+            "aws",
+        ),
+        Rule(
+            "has(self.gcp) == (self.provider == 'VertexAI')",
+            "gcp is required with provider VertexAI, and belongs to it alone",
+            lambda self: (self.gcp is not None) == (self.provider == "VertexAI"),
+            "gcp",
+        ),
+        Rule(
+            "self.auth.type != 'AWS' || self.provider == 'Bedrock'",
+            "auth.type AWS belongs to provider Bedrock",
+            lambda self: self.auth.type != "AWS" or self.provider == "Bedrock",
+            "auth",
+        ),
+        Rule(
+            "self.auth.type != 'Azure' || self.provider == 'AzureOpenAI'",
+            "auth.type Azure belongs to provider AzureOpenAI",
+            lambda self: self.auth.type != "Azure" or self.provider == "AzureOpenAI",
+            "auth",
+        ),
+        Rule(
+            "self.auth.type != 'GCP' || self.provider in ['VertexAI', 'Gemini']",
+            "auth.type GCP belongs to provider VertexAI or Gemini",
+            lambda self: self.auth.type != "GCP" or self.provider in ("VertexAI", "Gemini"),
+            "auth",
         ),
     )
 
@@ -179,6 +198,14 @@ class AIBackendSpec(Model):
     """Defaults to the provider's public endpoint."""
     auth: Auth
     """How Dragoman proves itself to the provider."""
+    openai: OpenAIOptions | None = None
+    """How an OpenAI-like API is called."""
+    azure: AzureOptions | None = None
+    """How Azure's OpenAI deployments are called."""
+    aws: AWSOptions | None = None
+    """Where in AWS the models are."""
+    gcp: GCPOptions | None = None
+    """Where in Google Cloud the models are."""
     tls: TLS = TLS()
     """How the connection is secured."""
     models: Annotated[tuple[CatalogModel, ...], Field(max_length=256), UniqueNames] = ()

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from crds import meta
+from crds import aibackend, auth, meta, providers
 from crds.documents import Number
 
 Location = tuple[str | int, ...]
@@ -29,6 +29,11 @@ PATTERNS: Mapping[str, str] = {
     meta.HEADER_VALUE: "must be printable ASCII",
     meta.SCORE: 'must be a number from "0.0" to "1.0" in quotes, such as "0.5"',
     meta.ENTITY: "must be letters only, such as Email",
+    aibackend.PATH_PREFIX: "must be a path without query, such as /v1 or /api/openai",
+    auth.ENDPOINT_URL: "must be an https URL without query, such as https://idp.example/token",
+    auth.SCOPE: "must be one scope, without spaces, quotes or backslashes",
+    providers.PROJECT: "must be a project's id, such as my-project-42",
+    providers.API_VERSION: "must be v1 or a date, such as 2024-10-21 or 2025-04-01-preview",
 }
 
 

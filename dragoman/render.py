@@ -1,7 +1,7 @@
 """`dragoman render DIR`: what a directory of YAML becomes: IR, xDS, plans and statuses, as YAML.
 
 The golden tests use the same function. Everything in order, so that equal input gives equal bytes;
-every secret is shown as `<secret>`. Nothing is served and nothing is kept.
+every secret is shown as `<secret>`. Nothing is served, asked for or kept: tokens are assumed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from controller.resources import Resources
 from controller.settings import BuildSettings
 from controller.sources import files
+from controller.tokens.minter import assumed
 from controller.translate import NOTHING_ACCEPTED, translate
 from controller.translate.conditions import Status, problems
 from controller.translate.policies import Accepted
@@ -31,7 +32,7 @@ ELSEWHERE = {"virtual_host_plans", "route_plans"}
 
 def render(resources: Resources, accepted: Accepted = NOTHING_ACCEPTED) -> dict[str, Any]:
     """Everything that is made of the resources, as plain values: ir, xds, plans, status."""
-    translation = translate(resources, accepted)
+    translation = translate(assumed(resources), accepted)
     xds = snapshot.render(build.build(translation.config, BuildSettings()))
     plans = xds.pop("plans")
     return {
@@ -116,7 +117,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{line}\n")
     if reading.unreadable:
         return 2
-    for line in problems(translate(reading.resources).statuses):
+    for line in problems(translate(assumed(reading.resources)).statuses):
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(text(render(reading.resources)))
     return 0

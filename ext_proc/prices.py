@@ -16,7 +16,16 @@ from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 from crds.plan import PricePlan, TargetPlan
 from ext_proc.call import Usage
 
-_PACKAGED = {"OpenAI": "openai", "Anthropic": "anthropic"}
+_PACKAGED = {
+    "OpenAI": "openai",
+    "AzureOpenAI": "azure",
+    "Anthropic": "anthropic",
+    "Gemini": "google",
+    "VertexAI": "google",
+    "Bedrock": "aws",
+    "Cohere": "cohere",
+    "Mistral": "mistral",
+}
 _EXACT = Context(prec=60)
 _LONGEST_NAME = 100
 """Names beyond it are looked up nowhere: the packaged rules match them with unbounded effort."""

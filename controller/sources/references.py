@@ -26,6 +26,7 @@ class _Place(NamedTuple):
 _PLACES: Mapping[str, tuple[_Place, ...]] = {
     "AIBackend": (
         _Place(("auth", "secretRef"), "Secret"),
+        _Place(("auth", "oauth2", "caCertificateRefs"), "ConfigMap"),
         _Place(("tls", "caCertificateRefs"), "ConfigMap"),
         _Place(("endpoint", "serviceRef"), "Service"),
     ),

@@ -180,6 +180,7 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
         endpoints=backend.endpoints,
         tls=backend.tls,
         credential=backend.credential,
+        signing=backend.signing,
         model=model,
         formats=tuple(backend.paths),
         headers=backend.headers,

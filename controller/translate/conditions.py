@@ -34,6 +34,7 @@ Reason = Literal[
     "RefNotPermitted",
     "SecretNotFound",
     "TargetNotFound",
+    "TokenNotMinted",
     "TooManyTrafficClasses",
     "UnsupportedProtocol",
     "UnsupportedValue",

@@ -57,7 +57,7 @@ from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
-from controller.xds import egress
+from controller.xds import egress, signing
 from crds import plan
 from crds.plan import Format
 
@@ -107,6 +107,8 @@ def upstream(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
     ]
     if target.credential:
         chain.append(_filter("dragoman.credential", _credential(target.credential)))
+    if target.signing:
+        chain.append(_filter("dragoman.signature", signing.sign(target.signing)))
     return [*chain, _filter("envoy.filters.http.upstream_codec", UpstreamCodec())]
 
 

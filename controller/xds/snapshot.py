@@ -41,7 +41,9 @@ _MESSAGES: Mapping[str, type[Message]] = {
 }
 _SPELLING = {"enforcingConsecutive5Xx": "enforcingConsecutive5xx"}
 """betterproto2 capitalises after digits, which Envoy does not read."""
-_SECRET_FIELDS = frozenset({"inlineString", "inlineBytes"})
+_SECRET_FIELDS = frozenset(
+    {"inlineString", "inlineBytes", "accessKeyId", "secretAccessKey", "sessionToken"}
+)
 _PUBLIC_PARENTS = frozenset({"certificateChain", "trustedCa", "defaultSourceCode"})
 
 
