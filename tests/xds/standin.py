@@ -143,10 +143,11 @@ class _GuardStream:
             "translate": translate,
         }
         models = json.loads(self.headers.get("x-test-models", "{}"))
+        paths = json.loads(self.headers.get("x-test-paths", "{}"))
         word["targets"] = {
             f"default/{name}/*": {
                 "model": models.get(f"default/{name}/*", ""),
-                "path": f"/{name}/chat",
+                "path": paths.get(name, f"/{name}/chat"),
             }
             for name in order
             if name != self.headers.get("x-test-unserved")

@@ -1,0 +1,75 @@
+"""The way to a token endpoint: verified, without redirects, and never into a refused network."""
+
+import pytest
+
+from controller.settings import refused_networks
+from controller.tokens import endpoint
+from controller.tokens.asking import Ask, ClientCredentials
+from controller.tokens.endpoint import Way
+from controller.tokens.grants import Token
+from crds.gateway import SecretValue
+
+GRANT = ClientCredentials("c", SecretValue(b"planted-secret"))
+
+
+def ask(idp, **more):
+    return Ask(more.pop("url", idp.url), GRANT, ("s",), more.pop("authorities", idp.authority))
+
+
+async def test_a_token_is_minted(idp) -> None:
+    found = await endpoint.mint(ask(idp), Way())
+    assert isinstance(found, Token)
+    assert found.value == SecretValue(b"planted-token-1")
+    assert idp.asked == [
+        {
+            "form": {"grant_type": "client_credentials", "scope": "s"},
+            "client": ("c", "planted-secret"),
+        }
+    ]
+
+
+async def test_a_certificate_of_another_authority_gets_no_secret(idp) -> None:
+    found = await endpoint.mint(ask(idp, authorities=""), Way())
+    assert found == "has a certificate that cannot be verified"
+    assert idp.asked == []
+
+
+async def test_a_certificate_for_another_name_gets_no_secret(idp) -> None:
+    found = await endpoint.mint(ask(idp, url=idp.url.replace("127.0.0.1", "localhost")), Way())
+    assert found == "has a certificate that cannot be verified"
+    assert idp.asked == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_refused_network_gets_no_secret_whatever_leads_there(idp, host) -> None:
+    url = idp.url.replace("127.0.0.1", host)
+    found = await endpoint.mint(ask(idp, url=url), Way(refused=refused_networks(())))
+    assert found == "is at an address where no endpoint may be"
+    assert idp.asked == []
+
+
+async def test_a_redirect_is_not_followed(idp) -> None:
+    idp.answer = 302, ""
+    assert await endpoint.mint(ask(idp), Way()) == "answered 302"
+    assert len(idp.asked) == 1
+
+
+async def test_an_answer_without_end_is_given_up(idp) -> None:
+    idp.answer = 200, "x" * (endpoint.LARGEST * 4)
+    assert await endpoint.mint(ask(idp), Way()) == "answered with what is not JSON"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://nowhere.invalid/token", "has a name that cannot be resolved"),
+        ("https://127.0.0.1:1/token", "cannot be reached"),
+    ],
+)
+async def test_an_endpoint_that_is_not_there_is_told(idp, url, told) -> None:
+    assert await endpoint.mint(ask(idp, url=url), Way()) == told
+
+
+async def test_authorities_that_cannot_be_read_are_told(idp) -> None:
+    found = await endpoint.mint(ask(idp, authorities=""), Way(ca_bundle="/nowhere/ca.pem"))
+    assert found == "cannot be reached"
