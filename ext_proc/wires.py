@@ -26,7 +26,7 @@ class Wire:
             "format": self.format,
             "model": self.model,
             "path": self.path,
-            "quirks": self.quirks.model_dump(exclude_defaults=True),
+            "quirks": self.quirks.model_dump(mode="json", exclude_defaults=True),
         }
 
 

@@ -1,6 +1,9 @@
 import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
 
 from crds.plan import QuirksPlan
+from ext_proc import wires
 from ext_proc.events import RequestBody, RequestHeaders, RequestTrailers
 from ext_proc.machine import OutOfOrderError
 from ext_proc.translate import Translation
@@ -15,6 +18,14 @@ TARGETS = {
 METADATA = {
     "dragoman": {"translate": True, "format": "OpenAIChat", "stream": False, "targets": TARGETS}
 }
+
+
+def test_a_wire_survives_its_way_through_envoy():
+    quirks = QuirksPlan(model_in_body=False, rename={"a": "b"}, drop=("c",), set={"d": "e"})
+    wire = Wire("OpenAIChat", "m", "/v1", quirks)
+    carried = Struct()
+    carried.update(wire.metadata())
+    assert wires.read(MessageToDict(carried)) == wire
 
 
 def attempt(cluster, body, metadata=METADATA):
