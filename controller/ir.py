@@ -86,6 +86,16 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Ejection:
+    """When an endpoint, or a whole target, that fails is passed over."""
+
+    after: int = 5
+    """Failures in a row."""
+    base_s: float = 5.0
+    """For how long at first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One (AIBackend, model) pair: one cluster with its own upstream filters."""
 
@@ -105,6 +115,7 @@ class Target:
     """What it wants to see unless the caller says otherwise."""
     max_body_bytes: int
     """The largest body of the virtual hosts that use it."""
+    ejection: Ejection = Ejection()
 
     @property
     def authority(self) -> str:

@@ -51,12 +51,11 @@ class Reception:
     def on_headers(self, event: ResponseHeaders) -> Outcome:
         """Decide by the headers; they go on now, or when the body was judged."""
         case, headers = self._case, event.headers
-        case.facts.status = status = _number(headers.get(":status"))
-        case.facts.attempts = _number(headers.get(ATTEMPTS_HEADER))
+        status = _number(headers.get(":status"))
         target = self._answering(headers.get(TARGET_HEADER))
+        case.answered(target, status, _number(headers.get(ATTEMPTS_HEADER)), headers)
         if target is None:
             return case.refuse(response.local(status))
-        case.occupy(target)
         spoken = self._wires[target.cluster].format
         guarded = spoken != self._call.format or any(level.response for level in self._levels)
         streams_as = DIALECTS[spoken].streams_as
@@ -128,7 +127,10 @@ class Reception:
         released, end = fed
         facts = self._case.facts
         if released and facts.first_token_s is None:
-            facts.first_token_s = self._case.world.clock() - facts.started_s
+            now_s = self._case.world.clock()
+            facts.first_token_s = now_s - facts.started_s
+            if self._case.attempts is not None:
+                self._case.attempts.begun(now_s)
         if end:
             reject = self._reader.result.reject
             facts.error = reject.code if reject is not None else None
@@ -158,6 +160,7 @@ class Reception:
         served = {
             "x-dragoman-backend": target.backend if target else "",
             "x-dragoman-model": model if model.isascii() else "",
+            "x-dragoman-attempts": str(self._case.facts.attempts or ""),
             "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
             "x-dragoman-dropped": self._dropped(target),
             "content-type": self._type,

@@ -14,7 +14,7 @@ from controller.translate import pem, services
 from controller.translate.conditions import Fault, Reason
 from controller.translate.services import Endpoints, Services
 from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
-from crds.meta import Key
+from crds.meta import Key, seconds
 from crds.plan import Format, PathPlan, PricePlan, QuirksPlan
 
 NO_QUIRKS = QuirksPlan()
@@ -81,6 +81,7 @@ class Backend:
     models: tuple[str, ...]
     prices: Mapping[str, PricePlan]
     max_concurrent: int | None
+    ejection: ir.Ejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,7 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         tuple(model.name for model in spec.models),
         {model.name: _price(model.price) for model in spec.models if model.price},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
+        ir.Ejection(spec.ejection.consecutive_errors, seconds(spec.ejection.base_time)),
     )
 
 

@@ -29,7 +29,7 @@ from ext_proc.exchange import Exchange
 from ext_proc.machine import Pending, World
 from ext_proc.plans import Snapshot, Update, compile_update
 from ext_proc.record import Record
-from ext_proc.targets import Slots
+from ext_proc.slots import Slots
 
 HERE = Path(__file__).parent
 HOST = "vh/host"
