@@ -64,6 +64,6 @@ class Latencies:
         soonest = waited if waited > _LONG_WAIT * first else first
         return soonest + (self._token.of(cluster, now_s) or 0.0) * output_tokens * stream
 
-    def awaited(self, cluster: str, *, stream: bool) -> bool:
+    def has_waiting(self, cluster: str, *, stream: bool) -> bool:
         """Whether a request waits there."""
         return (cluster, stream) in self._waits

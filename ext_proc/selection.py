@@ -88,7 +88,7 @@ def _latency(choice: Choice) -> Score:
         )
         if expected is not None:
             return expected
-        return math.inf if latency.awaited(target.cluster, stream=choice.stream) else 0.0
+        return math.inf if latency.has_waiting(target.cluster, stream=choice.stream) else 0.0
 
     return seconds
 

@@ -168,9 +168,9 @@ class TestAttempts:
         gone, served = (Attempts(learned, [a], 0.0, stream=stream) for _ in range(2))
         served.answered(answered(a))
         served.over(record(), 1.0)
-        assert learned.latency.awaited("a", stream=stream)
+        assert learned.latency.has_waiting("a", stream=stream)
         gone.over(record(499), 1.0)
-        assert not learned.latency.awaited("a", stream=stream)
+        assert not learned.latency.has_waiting("a", stream=stream)
 
 
 class TestOutputs:
@@ -238,15 +238,12 @@ class Street:
                 )
             ).targets
             attempts = Attempts(self.learned, order, self.now_s, stream=self.stream)
-            for tried, each in enumerate(order, start=1):
-                took = seconds[each.cluster]
-                self.now_s += 0.1 if took is None else took
-                if took is not None:
-                    break
-            began_s = attempts._sent_s
-            attempts.answered(answered(each, attempts=tried, now_s=self.now_s))
+            alive = next(n for n, each in enumerate(order) if seconds[each.cluster] is not None)
+            took = 0.1 * alive + seconds[order[alive].cluster]
+            self.now_s += took
+            attempts.answered(answered(order[alive], attempts=alive + 1, now_s=self.now_s))
             attempts.begun(self.now_s)
-            attempts.over(record(duration_s=self.now_s - began_s), self.now_s)
+            attempts.over(record(duration_s=took), self.now_s)
             served[order[0].cluster] += 1
         return served
 
