@@ -177,9 +177,9 @@ class Ejection(Model):
     )
 
     consecutive_errors: Annotated[int, Field(ge=1, le=1000, strict=True)] = 5
-    """Failures in a row; a final 429, 503 or 529 needs no others."""
+    """Failures in a row; a 429, 503 or 529 needs no others."""
     base_time: Duration = "5s"
-    """For how long at first; doubled each time, up to twelve times as long."""
+    """For how long at first; doubled each time, up to twelve times as long. A Retry-After wins."""
 
 
 class AIBackendSpec(Model):

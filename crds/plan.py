@@ -19,6 +19,8 @@ TYPE_URL = f"type.googleapis.com/dragoman.plan.v{SCHEMA}.Plan"
 
 METADATA_NAMESPACE = "dragoman"
 TARGETS_NAMESPACE = "dragoman.targets"
+ATTEMPTS_NAMESPACE = "dragoman.attempts"
+"""What targets refused a request with, by cluster: status and Retry-After, a space between."""
 PLAN_HEADER = "x-dragoman-plan"
 FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"

@@ -1,15 +1,14 @@
 """The attempts of one request, and what they teach: who failed, who answered, how soon.
 
-Envoy makes them and tells only who answered in the end and how many there were, so those tried
-before have failed. Times are known of a request that needed one attempt.
+Envoy makes them and tells who answered in the end and how many there were, so those tried before
+have failed; whether they asked to be left alone, their own filters tell. Times are known of a
+request that needed one attempt.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from crds.plan import TargetPlan
-from ext_proc import health
 from ext_proc.latency import Wait
 from ext_proc.learned import Learned
 from ext_proc.record import Record
@@ -26,9 +25,8 @@ class Answered:
     """None: Envoy itself, because no target did."""
     status: int
     attempts: int
-    headers: Mapping[str, str]
-    now: datetime
-    now_s: float
+    waits: Mapping[str, float | None]
+    """Seconds that targets asked to be left alone, by cluster; None where one did not say."""
 
 
 class Attempts:
@@ -45,35 +43,34 @@ class Attempts:
         """Who answered at the first attempt, and so as soon as it could."""
         self._wait: Wait | None = learned.latency.begin(order[0].cluster, sent_s, stream=stream)
 
-    def answered(self, answer: Answered) -> tuple[TargetPlan, ...]:
+    def answered(self, answer: Answered, now_s: float) -> tuple[TargetPlan, ...]:
         """Learn from it; return the targets that were tried before and failed."""
-        target, now_s = answer.target, answer.now_s
+        target = answer.target
         failed = self._failed(answer)
         for each in failed:
-            self._learned.health.failed(each, self._sent_s, now_s)
-        if target is not None:
-            self._judge(target, answer)
-            if answer.status < 300 and not failed:
-                self._timed = target
+            self._judge(each, answer, now_s)
+        if target is not None and _is_failure(answer.status):
+            self._judge(target, answer, now_s)
+        elif target is not None:
+            self._learned.health.succeeded(target.cluster, self._sent_s)
+        if answer.status < 300 and not failed:
+            self._timed = target
         if not self._stream:
             self.begun(now_s)
         return failed
 
     def _failed(self, answer: Answered) -> tuple[TargetPlan, ...]:
-        if answer.target is None:
-            return () if answer.status in _NOT_THEIRS else tuple(self._order[: answer.attempts])
+        if answer.target is None and answer.status in _NOT_THEIRS:
+            return ()
+        answering = answer.target.cluster if answer.target else None
         tried = self._order[: answer.attempts]
-        return tuple(each for each in tried if each.cluster != answer.target.cluster)
+        return tuple(each for each in tried if each.cluster != answering)
 
-    def _judge(self, target: TargetPlan, answer: Answered) -> None:
-        learned = self._learned.health
-        if answer.status in health.BUSY:
-            wait_s = health.retry_after(answer.headers, answer.now)
-            learned.busy(target, wait_s, answer.now_s)
-        elif answer.status >= 500:
-            learned.failed(target, self._sent_s, answer.now_s)
+    def _judge(self, target: TargetPlan, answer: Answered, now_s: float) -> None:
+        if target.cluster in answer.waits:
+            self._learned.health.busy(target, answer.waits[target.cluster], now_s)
         else:
-            learned.succeeded(target.cluster, self._sent_s)
+            self._learned.health.failed(target, self._sent_s, now_s)
 
     def begun(self, now_s: float) -> None:
         """The answer is there, or the first token of it."""
@@ -96,3 +93,7 @@ class Attempts:
         if self._wait is not None:
             self._learned.latency.end(self._wait)
             self._wait = None
+
+
+def _is_failure(status: int) -> bool:
+    return status == 429 or status >= 500

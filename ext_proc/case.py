@@ -3,7 +3,7 @@
 Both halves of an exchange work on it: the request's in `exchange`, the response's in `reception`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -105,17 +105,14 @@ class Case:
         self._occupy(order[0])
         self.attempts = Attempts(self.world.learned, order, self.world.clock(), stream=stream)
 
-    def answered(
-        self, target: TargetPlan | None, status: int, count: int, headers: Mapping[str, str]
-    ) -> None:
-        """A target answers after so many attempts, or Envoy does because none did."""
-        facts, world = self.facts, self.world
-        facts.status, facts.attempts = status, count
+    def answered(self, answer: Answered) -> None:
+        """A target answers, or Envoy does because none did."""
+        facts = self.facts
+        facts.status, facts.attempts = answer.status, answer.attempts
         if self.attempts is not None:
-            answer = Answered(target, status, count, headers, world.now(), world.clock())
-            facts.failed = self.attempts.answered(answer)
-        if target is not None:
-            self._occupy(target)
+            facts.failed = self.attempts.answered(answer, self.world.clock())
+        if answer.target is not None:
+            self._occupy(answer.target)
 
     def _occupy(self, target: TargetPlan) -> None:
         """Count this request at the AIBackend that has it now, and at no other."""

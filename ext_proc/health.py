@@ -1,11 +1,10 @@
 """Which targets failed of late, and until when they stand behind their peers.
 
-Several failures in a row eject a target, a 429, 503 or 529 that reached us does so at once; a
-success puts it back. What a request that began before the ejection met says nothing new. Nobody is
-left out: an ejected target is tried last.
+Several failures in a row eject a target, a 429, 503 or 529 does so at once; a success puts it back.
+What a request that began before the ejection met says nothing new. Nobody is left out: an ejected
+target is tried last.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -77,9 +76,9 @@ class Health:
         )
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+def retry_after(value: str, now: datetime) -> float | None:
     """Seconds a provider asks to wait, from a number or a date; None if it does not say."""
-    value = headers.get("retry-after", "").strip()
+    value = value.strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), LONGEST_WAIT_S)
     if not value or len(value) > _LONGEST_DATE:

@@ -1,9 +1,11 @@
 """The response half of an exchange: who answered, whether it may pass, and how it is read."""
 
+from collections.abc import Mapping
 from functools import partial
 
-from crds.plan import TARGET_HEADER, Format, TargetPlan
-from ext_proc import account, response, tokens
+from crds.plan import ATTEMPTS_NAMESPACE, TARGET_HEADER, Format, TargetPlan
+from ext_proc import account, health, response, tokens
+from ext_proc.attempts import Answered
 from ext_proc.call import Call, Reject
 from ext_proc.case import Case
 from ext_proc.events import Continue, ResponseBody, ResponseHeaders, Start, Stream
@@ -53,7 +55,8 @@ class Reception:
         case, headers = self._case, event.headers
         status = _number(headers.get(":status"))
         target = self._answering(headers.get(TARGET_HEADER))
-        case.answered(target, status, _number(headers.get(ATTEMPTS_HEADER)), headers)
+        attempts = _number(headers.get(ATTEMPTS_HEADER))
+        case.answered(Answered(target, status, attempts, self._waits(event)))
         if target is None:
             return case.refuse(response.local(status))
         spoken = self._wires[target.cluster].format
@@ -101,6 +104,17 @@ class Reception:
 
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
+
+    def _waits(self, event: ResponseHeaders) -> Mapping[str, float | None]:
+        """How long targets asked to be left alone, by cluster; None where they did not say."""
+        refused = event.metadata.get(ATTEMPTS_NAMESPACE, {})
+        said = {cluster: why.partition(" ")[::2] for cluster, why in refused.items()}
+        now = self._case.world.now()
+        return {
+            cluster: health.retry_after(wait, now)
+            for cluster, (status, wait) in said.items()
+            if int(status) in health.BUSY
+        }
 
     def _choose(self, status: int, media_type: str, spoken: Format) -> Reader:
         case, call = self._case, self._call

@@ -88,6 +88,17 @@ def test_a_provider_that_asks_to_be_left_alone_is_for_as_long_as_it_says(pair) -
     harness.eventually(lambda: both.server("cheap") == "cheap")
 
 
+def test_one_that_was_passed_over_is_left_alone_for_as_long_as_it_says(pair) -> None:
+    """The first 429 leads to the other at once, and the next requests do not try it again."""
+    _, both = pair
+    both.cheap.fault = "fault-status-429"
+    assert both.ask("retried").headers["x-dragoman-attempts"] == "2"
+    harness.eventually(lambda: both.ask("retried").headers["x-dragoman-attempts"] == "1")
+    assert len(both.cheap.received) < 3  # three in a row would eject it anyway, for ten minutes
+    both.cheap.fault = ""
+    harness.eventually(lambda: both.server("retried") == "cheap")
+
+
 def test_failures_in_a_row_eject_and_are_told(pair) -> None:
     run, both = pair
     both.cheap.fault = "fault-status-500"

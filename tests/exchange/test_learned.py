@@ -18,9 +18,8 @@ from ext_proc.record import Record
 from tests.exchange.choosing import NOW, choice, target
 
 
-def answered(target, status=200, attempts=1, now_s=0.0, **headers):
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answered(target, status, attempts, sent, NOW, now_s)
+def answered(target, status=200, attempts=1, **waits):
+    return Answered(target, status, attempts, waits)
 
 
 def record(status=200, output=0, duration_s=1.0, first_token_s=None):
@@ -82,7 +81,7 @@ class TestHealth:
     def test_one_plea_to_be_left_alone_is_enough(self, status):
         learned, a, b = Learned(), target("a"), target("b")
         attempts = Attempts(learned, [a, b], 0.0, stream=False)
-        attempts.answered(answered(a, status))
+        attempts.answered(answered(a, status, a=None), 0.0)
         assert learned.health.ejected("a", 4.9)
         assert not learned.health.ejected("a", 5.0)
 
@@ -100,7 +99,8 @@ class TestHealth:
     def test_what_the_provider_says_about_waiting_holds(self, stated, seconds):
         learned, a = Learned(), target("a")
         attempts = Attempts(learned, [a], 100.0, stream=False)
-        attempts.answered(answered(a, 429, now_s=100.0, retry_after=stated))
+        wait_s = health.retry_after(stated, NOW)
+        attempts.answered(answered(a, 429, a=wait_s), 100.0)
         assert learned.health.ejected("a", 100.0 + seconds * 0.99) == (seconds > 0)
         assert not learned.health.ejected("a", 100.0 + seconds)
 
@@ -108,7 +108,7 @@ class TestHealth:
         "stated", ["", "soon", "-1", "1.5", "x" * 50, "Mon, 99 Foo 2026 x", "²"]
     )
     def test_words_that_are_no_time_are_not_believed(self, stated):
-        assert health.retry_after({"retry-after": stated}, NOW) is None
+        assert health.retry_after(stated, NOW) is None
 
     def test_the_only_one_is_tried_although_ejected(self):
         learned, a, b = Learned(), target("a"), target("b", priority=1)
@@ -123,39 +123,46 @@ class TestAttempts:
         learned = Learned()
         a, b, c = target("a", eject_after=1), target("b", eject_after=1), target("c")
         attempts = Attempts(learned, [a, b, c], 0.0, stream=False)
-        assert attempts.answered(answered(c, attempts=3)) == (a, b)
+        assert attempts.answered(answered(c, attempts=3), 0.0) == (a, b)
         assert [learned.health.ejected(name, 1.0) for name in "abc"] == [True, True, False]
+
+    def test_one_that_was_passed_over_is_left_alone_for_as_long_as_it_said(self):
+        learned, a, b = Learned(), target("a"), target("b")
+        attempts = Attempts(learned, [a, b], 0.0, stream=False)
+        attempts.answered(answered(b, attempts=2, a=30.0), 1.0)
+        assert learned.health.ejected("a", 30.9)
+        assert not learned.health.ejected("a", 31.0)
 
     def test_when_nobody_answers_all_that_were_tried_have_failed(self):
         learned, a, b = Learned(), target("a", eject_after=1), target("b", eject_after=1)
         attempts = Attempts(learned, [a, b], 0.0, stream=False)
-        assert attempts.answered(answered(None, 503, attempts=1)) == (a,)
+        assert attempts.answered(answered(None, 503, attempts=1), 0.0) == (a,)
         assert not learned.health.ejected("b", 1.0)
 
     def test_a_body_too_large_for_envoy_is_nobodys_failure(self):
         learned, a = Learned(), target("a", eject_after=1)
-        assert Attempts(learned, [a], 0.0, stream=False).answered(answered(None, 413, 1)) == ()
+        assert Attempts(learned, [a], 0.0, stream=False).answered(answered(None, 413), 0.0) == ()
         assert not learned.health.ejected("a", 0.1)
 
     @pytest.mark.parametrize(("status", "ejected"), [(500, True), (400, False), (404, False)])
     def test_only_the_providers_own_errors_count(self, status, ejected):
         learned, a = Learned(), target("a", eject_after=1)
-        Attempts(learned, [a], 0.0, stream=False).answered(answered(a, status))
+        Attempts(learned, [a], 0.0, stream=False).answered(answered(a, status), 0.0)
         assert learned.health.ejected("a", 0.1) == ejected
 
     def test_time_is_learned_of_answers_at_the_first_attempt(self):
         learned, a, b = Learned(), target("a"), target("b")
-        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(b, attempts=2, now_s=9.0))
-        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(a, 400, now_s=0.1))
+        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(b, attempts=2), 9.0)
+        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(a, 400), 0.1)
         assert learned.latency.expected("a", 0, 9.0, stream=False) is None
         assert learned.latency.expected("b", 0, 9.0, stream=False) is None
-        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(a, now_s=2.0))
+        Attempts(learned, [a, b], 0.0, stream=False).answered(answered(a), 2.0)
         assert learned.latency.expected("a", 0, 9.0, stream=False) == 2.0
 
     def test_streams_are_measured_to_their_first_token_and_by_token(self):
         learned, a = Learned(), target("a")
         attempts = Attempts(learned, [a], 10.0, stream=True)
-        attempts.answered(answered(a, now_s=10.1))
+        attempts.answered(answered(a), 10.1)
         attempts.begun(10.5)
         attempts.over(record(output=100, duration_s=2.5, first_token_s=0.5), 12.5)
         assert learned.latency.expected("a", 0, 12.5, stream=True) == pytest.approx(0.5)
@@ -166,7 +173,7 @@ class TestAttempts:
     def test_nobody_waits_after_the_end(self, stream):
         learned, a = Learned(), target("a")
         gone, served = (Attempts(learned, [a], 0.0, stream=stream) for _ in range(2))
-        served.answered(answered(a))
+        served.answered(answered(a), 0.5)
         served.over(record(), 1.0)
         assert learned.latency.has_waiting("a", stream=stream)
         gone.over(record(499), 1.0)
@@ -241,7 +248,7 @@ class Street:
             alive = next(n for n, each in enumerate(order) if seconds[each.cluster] is not None)
             took = 0.1 * alive + seconds[order[alive].cluster]
             self.now_s += took
-            attempts.answered(answered(order[alive], attempts=alive + 1, now_s=self.now_s))
+            attempts.answered(answered(order[alive], attempts=alive + 1), self.now_s)
             attempts.begun(self.now_s)
             attempts.over(record(duration_s=took), self.now_s)
             served[order[0].cluster] += 1
