@@ -10,6 +10,7 @@ from ext_proc.learned import Learned
 from ext_proc.selection import Choice
 from ext_proc.slots import Slots
 
+CHAT = {"OpenAIChat": {"call": "/v1/chat/completions", "stream": "/v1/chat/completions"}}
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -19,7 +20,7 @@ def target(name: str, weight: int = 1, priority: int = 0, **more: Any) -> Target
         backend=more.pop("backend", name),
         provider="OpenAI",
         model=more.pop("model", None),
-        paths={},
+        paths=more.pop("paths", CHAT),
         weight=weight,
         priority=priority,
         **more,
