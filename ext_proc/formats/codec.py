@@ -1,10 +1,12 @@
 """The part of a streamed response that all formats share: from bytes to events and back.
 
-A `Machine` knows one format's events; the codec around it cuts the bytes, counts what passed, and
-makes sure that after a verdict or a failure nothing more is released.
+A `Cutter` makes events of bytes, a `Machine` knows one format's events; the codec around them makes
+sure that after a verdict or a failure nothing more is released. `Codec` is the one of formats whose
+events are server-sent ones.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 import orjson
 
@@ -13,6 +15,10 @@ from ext_proc.formats import sse
 from ext_proc.formats.dialect import Count, unreadable
 
 _COUNTED_AT = 4096
+Cut = TypeVar("Cut")
+"""An event, as the format frames it."""
+Cut_contra = TypeVar("Cut_contra", contravariant=True)
+Cut_co = TypeVar("Cut_co", covariant=True)
 
 
 class BrokenStreamError(ValueError):
@@ -50,7 +56,19 @@ class Tally:
         self._length = 0
 
 
-class Machine(Protocol):
+class Cutter(Protocol[Cut_co]):
+    """Cuts a byte stream into events. Raises BrokenStreamError."""
+
+    def push(self, data: bytes) -> Iterable[Cut_co]:
+        """Return the events that are complete now."""
+        ...
+
+    def finish(self) -> Iterable[Cut_co]:
+        """The stream ended; return what is left of it that is whole."""
+        ...
+
+
+class Machine(Protocol[Cut_contra]):
     """One format's side of a stream."""
 
     usage: Usage | None
@@ -63,7 +81,7 @@ class Machine(Protocol):
         """A guard blocked."""
         ...
 
-    def event(self, event: sse.Event) -> bytes:
+    def event(self, event: Cut_contra, /) -> bytes:
         """Take one event; return what may go on. Raise BrokenStreamError or ValueError."""
         ...
 
@@ -76,12 +94,12 @@ class Machine(Protocol):
         ...
 
 
-class Codec:
-    """A `StreamCodec` made of a machine."""
+class Framed(Generic[Cut]):
+    """A `StreamCodec` made of a cutter and a machine."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, cutter: Cutter[Cut], machine: Machine[Cut]) -> None:
         self._machine = machine
-        self._events = sse.Events()
+        self._cutter = cutter
         self._failed: Reject | None = None
 
     @property
@@ -116,11 +134,11 @@ class Codec:
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; return what may go to the client now."""
-        return self._take(self._events.push, data)
+        return self._take(lambda: self._cutter.push(data))
 
     def end(self) -> bytes:
         """The provider ended; return what is left."""
-        last = self._take(self._last)
+        last = self._take(self._cutter.finish)
         rest = b"" if self.blocked or self.failed else self._machine.finish()
         return last + rest
 
@@ -128,25 +146,45 @@ class Codec:
         """Return what ends the stream early."""
         return self._machine.abort(reject, request_id)
 
-    def _last(self) -> list[sse.Event]:
-        """Return an event that lacks only its blank line; one that was cut is dropped."""
-        return [event for event in self._events.finish() if _is_complete(event.data)]
-
-    def _take(self, cut: Any, *data: bytes) -> bytes:
+    def _take(self, cut: Callable[[], Iterable[Cut]]) -> bytes:
         released: list[bytes] = []
         if self.blocked or self.failed:
             return b""
         try:
-            for event in cut(*data):
+            for event in cut():
                 passed = self._machine.event(event)
                 if self._machine.blocked:
                     break
                 released.append(passed)
-        except sse.EventTooLargeError:
-            self._failed = unreadable("One event of the provider's stream is too large.")
         except BrokenStreamError as broken:
             self._failed = unreadable(str(broken))
         return b"".join(released)
+
+
+class Codec(Framed[sse.Event]):
+    """A `StreamCodec` of server-sent events."""
+
+    def __init__(self, machine: Machine[sse.Event]) -> None:
+        super().__init__(_Events(), machine)
+
+
+class _Events:
+    """Cuts a byte stream into server-sent events."""
+
+    def __init__(self) -> None:
+        self._events = sse.Events()
+
+    def push(self, data: bytes) -> list[sse.Event]:
+        """Return the events that are complete now."""
+        try:
+            return self._events.push(data)
+        except sse.EventTooLargeError:
+            why = "One event of the provider's stream is too large."
+            raise BrokenStreamError(why) from None
+
+    def finish(self) -> list[sse.Event]:
+        """Return an event that lacks only its blank line; one that was cut is dropped."""
+        return [event for event in self._events.finish() if _is_complete(event.data)]
 
 
 def _is_complete(data: bytes | None) -> bool:

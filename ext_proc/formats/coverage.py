@@ -12,6 +12,7 @@ from pathlib import Path as File
 from crds.plan import Format
 from ext_proc.formats import (
     anthropic_tables,
+    bedrock_tables,
     gemini_inspected,
     gemini_tables,
     openai_embeddings,
@@ -34,6 +35,9 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("GeminiContent", "request"): gemini_tables.REQUEST,
     ("GeminiContent", "response"): gemini_tables.RESPONSE,
     ("GeminiContent", "stream"): gemini_tables.RESPONSE,
+    ("BedrockConverse", "request"): bedrock_tables.REQUEST,
+    ("BedrockConverse", "response"): bedrock_tables.RESPONSE,
+    ("BedrockConverse", "stream"): Object(bedrock_tables.EVENTS),
 }
 _DELTA: Path = ("choices", "[]", "delta")
 _HOW = {
@@ -61,6 +65,7 @@ not name, `type=*` for any type of part.
 - **recorded as unscanned**: no guard can read it; the request's record names the kind, and
   `unscanned: Block` refuses it.
 - Anthropic streams: a block's initial `text` or `thinking` is the first piece of its text.
+- Bedrock streams: the names stand in the headers of the messages.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
 - Gemini's fields may be written in snake_case as well (`inline_data`), but not in both spellings.
@@ -86,6 +91,22 @@ def rows(name: Format, direction: str) -> Iterator[Row]:
         yield ("delta", "type=*", "*"), "text in pieces, with its key"
         for path, how in anthropic_tables.MESSAGE_DELTA.fields(("delta",)):
             yield path, how
+    if (name, direction) == ("BedrockConverse", "stream"):
+        yield from _bedrock_deltas()
+
+
+def _bedrock_deltas() -> Iterator[Row]:
+    """Rows of the deltas; results of the provider's own tools come in lists."""
+    for place, (_, is_json) in bedrock_tables.PIECES.items():
+        yield _bedrock_delta(place), _HOW["json" if is_json else "text"]
+    for place, rule in bedrock_tables.WHOLES.items():
+        yield from rule.fields(_bedrock_delta(place))
+    yield _bedrock_delta(("*",)), "text in pieces, with its key"
+
+
+def _bedrock_delta(place: Path) -> Path:
+    listed = ("[]",) if place[0] == "toolResult" else ()
+    return ("contentBlockDelta", "delta", place[0], *listed, *place[1:])
 
 
 def write(path: Path) -> str:

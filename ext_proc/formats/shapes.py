@@ -5,7 +5,7 @@ What no rule names is read whole, with its key. Rules for single fields are in `
 
 # ruff: noqa: D102 -- what `read` and `fields` do is said once, in Rule
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,13 @@ from ext_proc.formats.texts import Found
 
 class AmbiguousKeyError(ValueError):
     """A key differs from one of the format's only in case: parsers disagree about it."""
+
+
+def tell_apart(unknown: Iterable[str], known: Iterable[str]) -> None:
+    """Raise AmbiguousKeyError where a key is another spelling of a known one."""
+    folded = {name.casefold() for name in known}
+    if any(name.casefold() in folded for name in unknown):
+        raise AmbiguousKeyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,8 @@ class Object:
             else:
                 unknown.append(name)
         if unknown:
-            if self.strict and any(name.casefold() in self.rules for name in unknown):
-                raise AmbiguousKeyError
+            if self.strict:
+                tell_apart(unknown, self.rules)
             found.rest(value, unknown, origin)
 
     def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
@@ -122,3 +129,35 @@ class Parts:
             if step not in path and sum(each.startswith("type=") for each in path) < 2:
                 yield from part.fields((*path, step))
         yield (*path, "type=*"), "text; recorded as unscanned (unknown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """An object whose one key says what it is and how it is read; unknown kinds are recorded."""
+
+    kinds: Mapping[str, Rule]
+    origin: Origin | None = None
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        origin = self.origin or origin
+        if not isinstance(value, dict):
+            if value is not None:
+                found.anything(owner, key, origin)
+            return
+        unknown = []
+        for name in value:
+            rule = self.kinds.get(name)
+            if rule is not None:
+                rule.read(found, value, name, origin)
+            else:
+                unknown.append(name)
+        if unknown:
+            tell_apart(unknown, self.kinds)
+            found.unscanned["unknown"] += 1
+            found.rest(value, unknown, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        for name, rule in self.kinds.items():
+            yield from rule.fields((*path, name))
+        yield (*path, "*"), "text, with its key; recorded as unscanned (unknown)"

@@ -17,6 +17,8 @@ from crds.plan import FORMAT_HEADERS, Format, ListedModel
 from ext_proc.call import Reject
 from ext_proc.formats import (
     anthropic_messages,
+    bedrock_converse,
+    bedrock_paths,
     gemini_content,
     gemini_paths,
     openai_chat,
@@ -30,6 +32,7 @@ DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
         "OpenAIEmbeddings": openai_embeddings.DIALECT,
         "AnthropicMessages": anthropic_messages.DIALECT,
         "GeminiContent": gemini_content.DIALECT,
+        "BedrockConverse": bedrock_converse.DIALECT,
     }
 )
 
@@ -55,6 +58,7 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/models", None, "models"),
     Endpoint("GET", gemini_paths.MODELS, None, "models"),
 )
+
 _MODEL = "/v1/models/"
 _GEMINI_MODEL = f"{gemini_paths.MODELS}/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
@@ -76,13 +80,14 @@ def forwarded(format_: Format, name: str, value: str) -> bool:
 def find(method: str, path: str) -> Endpoint | Reject:
     """Return what a request line asks for; of the query only what a stream needs is looked at."""
     path, _, query = path.partition("#")[0].partition("?")
-    endpoint = _BY_PATH.get(path) or _gemini(path) or _model(path)
+    endpoint = _BY_PATH.get(path) or _gemini(path) or _bedrock(path) or _model(path)
     if endpoint is None:
         return Reject(404, "unknown_path", "Nothing is served at this path.")
     if method != endpoint.method:
         message = f"This path takes {endpoint.method} only."
         return Reject(405, "method_not_allowed", message, (("allow", endpoint.method),))
-    if endpoint.stream and not gemini_paths.asks_for_events(query):
+    gemini = endpoint.format == "GeminiContent"
+    if gemini and endpoint.stream and not gemini_paths.asks_for_events(query):
         return malformed("Streams are served as events: add `?alt=sse` to the path.")
     return endpoint
 
@@ -92,6 +97,13 @@ def _gemini(path: str) -> Endpoint | None:
     if named is None:
         return None
     return Endpoint("POST", path, "GeminiContent", "call", named.model, named.stream)
+
+
+def _bedrock(path: str) -> Endpoint | None:
+    named = bedrock_paths.read(path)
+    if named is None:
+        return None
+    return Endpoint("POST", path, "BedrockConverse", "call", named.model, named.stream)
 
 
 def _model(path: str) -> Endpoint | None:
@@ -128,6 +140,8 @@ def caller_shape(method: str, path: str, headers: Mapping[str, str]) -> Format:
         return "AnthropicMessages"
     if gemini_paths.is_ours(path) or "x-goog-api-client" in headers:
         return "GeminiContent"
+    if bedrock_paths.is_ours(path):
+        return "BedrockConverse"
     return "OpenAIChat"
 
 

@@ -11,6 +11,7 @@ from ext_proc.call import Line, Reject
 from ext_proc.formats import coverage
 from ext_proc.formats.protobuf import camel
 from ext_proc.formats.table import DIALECTS
+from tests.translation.frames import frame
 
 MARK = "Mark the ana@mail.example"
 PLAIN = "Mark_1-a.b"
@@ -24,8 +25,10 @@ REQUIRED = {
     "OpenAIEmbeddings": {"model": "m", "input": "a"},
     "AnthropicMessages": {"model": "m", "messages": [{"role": "user", "content": "a"}]},
     "GeminiContent": {"contents": [{"parts": [{"text": "a"}]}]},
+    "BedrockConverse": {"messages": [{"role": "user", "content": [{"text": "a"}]}]},
 }
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+LINE = Line("m")
 
 
 class Recorder:
@@ -91,7 +94,7 @@ def shown(name, way, path, value, how):
     if way != "stream":
         if way == "request":
             body = json.dumps({**REQUIRED[name], **document}).encode()
-            read = dialect.decode_request(body, Line())
+            read = dialect.decode_request(body, LINE)
         else:
             read = dialect.decode_response(json.dumps(document).encode())
         if isinstance(read, Reject):
@@ -103,11 +106,20 @@ def shown(name, way, path, value, how):
             json.dumps(
                 {**REQUIRED[name], **({} if name == "GeminiContent" else STREAMED)}
             ).encode(),
-            Line(),
+            LINE,
         ),
         recorder.open,
     )
     documents = pieces(document, value) if "pieces" in how else [document]
+    if name == "BedrockConverse":
+        for each in documents:
+            ((event, body),) = each.items()
+            body = {"x_field": body} if event == "x_field" else body
+            body = {"contentBlockIndex": 0, "delta": {}, **body}
+            codec.feed(frame("event", event, json.dumps(body).encode()))
+        if codec.failed is not None:
+            return None
+        return "\n".join(field.text for field in recorder.fields), None
     if name == "AnthropicMessages":
         start = {"type": "content_block_start", "index": 0, "content_block": {"type": "x"}}
         kind = (
@@ -153,18 +165,19 @@ def test_the_table_is_true(name, way):
             assert seen is None or plain not in seen[0], where
             if how.startswith("recorded") and way != "stream":
                 assert f"({next(iter(seen[1]))})" in how, where
-        if how.startswith("text; recorded") and way != "stream":
+        recorded = how.startswith(("text; recorded", "text, with its key; recorded"))
+        if recorded and way != "stream":
             assert shown(name, way, path, MARK, how)[1], where
 
 
 @pytest.mark.parametrize(("name", "way"), coverage.BODIES)
 def test_keys_of_unknown_fields_are_read(name, way):
     for path, how in coverage.rows(name, way):
-        if how == "text, with its key":
+        if how.startswith("text, with its key"):
             document = json.loads(json.dumps(build(path, "v")).replace("x_field", MARK))
             if way == "request":
                 read = DIALECTS[name].decode_request(
-                    json.dumps({**REQUIRED[name], **document}).encode(), Line()
+                    json.dumps({**REQUIRED[name], **document}).encode(), LINE
                 )
                 assert any(MARK in text.value for text in read.texts), path
             elif way == "response":
@@ -233,13 +246,14 @@ def test_no_arrangement_of_known_fields_hides_text(name, way, top, content, fiel
             "choices": [{"index": 0, "message": message}],
             "content": content,
             "data": [message],
+            "output": {"message": message},
         }
+    elif name == "BedrockConverse":
+        document["messages"] = [{**message, "content": [content]}]
     elif "messages" in document:
         document["messages"] = [message]
     body = json.dumps(document).encode()
-    read = (
-        dialect.decode_request(body, Line()) if way == "request" else dialect.decode_response(body)
-    )
+    read = dialect.decode_request(body, LINE) if way == "request" else dialect.decode_response(body)
     assert not isinstance(read, Reject), read
     seen = sum(text.value.count(MARK) for text in read.texts)
     assert seen == body.decode().count(MARK)
