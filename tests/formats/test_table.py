@@ -4,6 +4,7 @@ import json
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import quote
 
 import anthropic
 import openai
@@ -39,6 +40,19 @@ REJECT = Reject(403, "blocked_by_policy", "A policy blocked this.")
         ("POST", "http://x/v1/messages", 404),
         ("GET", "/v1/models/", 404),
         ("GET", "/v1/models/a%0ab", 404),
+        ("GET", "/model/m/converse", 405),
+        ("POST", "/model//converse", 404),
+        ("POST", "/model/converse", 404),
+        ("POST", "/model/a/b/converse", 404),
+        ("POST", "/model/m/invoke", 404),
+        ("POST", "/model/m/converse/", 404),
+        ("POST", "/model/m/count-tokens", 404),
+        ("POST", "/model/%20m/converse", 404),
+        ("POST", "/model/a%0ab/converse", 404),
+        ("POST", "/model/a%ff/converse", 404),
+        ("POST", "/model/a%252fb/converse", 404),
+        ("POST", "/model/%zz/converse", 404),
+        ("POST", f"/model/{'m' * 257}/converse", 404),
     ],
 )
 def test_what_is_not_served(method, path, status):
@@ -46,6 +60,22 @@ def test_what_is_not_served(method, path, status):
     assert isinstance(found, Reject)
     assert found.status == status
     assert ("allow" in dict(found.headers)) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "anthropic.claude-3-haiku-20240307-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0",
+        "ü",
+    ],
+)
+def test_bedrocks_paths_name_model_and_stream(model):
+    for encoded in (quote(model, safe="-_.~"), quote(model, safe="-_.~:")):
+        for way, stream in (("converse", False), ("converse-stream", True)):
+            found = find("POST", f"/model/{encoded}/{way}?x=y")
+            assert (found.format, found.action) == ("BedrockConverse", "call")
+            assert (found.model, found.stream) == (model, stream)
 
 
 def test_what_is_served():
@@ -132,6 +162,8 @@ def test_whose_shape_a_caller_reads():
     )
     assert table.caller_shape("POST", "/v1/embeddings", {}) == "OpenAIEmbeddings"
     assert table.caller_shape("GET", "/nowhere", {}) == "OpenAIChat"
+    assert table.caller_shape("POST", "/model/m/converse", {}) == "BedrockConverse"
+    assert table.caller_shape("POST", "/model/m/invoke", {}) == "BedrockConverse"
 
 
 @contextmanager
@@ -240,7 +272,8 @@ def test_odd_provider_errors_become_generic(body):
         text = dialect.provider_error(500, body).encode()
         assert b"sk-123" not in text
         assert b"not a token" not in text
-        assert json.loads(text)["error"]["message"]
+        said = json.loads(text)
+        assert said.get("error", said)["message"]
 
 
 OPENAI = [
@@ -281,6 +314,22 @@ OPENAI = [
         None,
     ),
 ]
+BEDROCK = [
+    ({"inputTokens": 9, "outputTokens": 3, "totalTokens": 12}, (9, 3, 0, 0, 0)),
+    (
+        {
+            "inputTokens": 9,
+            "outputTokens": 3,
+            "cacheReadInputTokens": 100,
+            "cacheWriteInputTokens": 10,
+            "totalTokens": 122,
+        },
+        (119, 3, 100, 10, 0),
+    ),
+    ({"inputTokens": 9}, None),
+    ({"inputTokens": 9, "outputTokens": -3}, None),
+    ([], None),
+]
 ANTHROPIC = [
     ({"input_tokens": 9, "output_tokens": 3}, (9, 3, 0, 0, 0)),
     (
@@ -300,7 +349,9 @@ ANTHROPIC = [
 
 @pytest.mark.parametrize(
     ("read", "stated", "counts"),
-    [(usage.openai, *row) for row in OPENAI] + [(usage.anthropic, *row) for row in ANTHROPIC],
+    [(usage.openai, *row) for row in OPENAI]
+    + [(usage.anthropic, *row) for row in ANTHROPIC]
+    + [(usage.bedrock, *row) for row in BEDROCK],
 )
 def test_usage(read, stated, counts):
     used = read(stated)
