@@ -120,6 +120,19 @@ def openai_stream(reject: Reject, request_id: str) -> bytes:
     return sse.encode(openai(reject, request_id)) + sse.encode(b"[DONE]")
 
 
+def responses_event(reject: Reject, request_id: str, sequence: int) -> bytes:
+    """End the stream of a response: an `error` event with the fields of other errors, too."""
+    error = orjson.loads(openai(reject, request_id))["error"]
+    event = {"type": "error", "sequence_number": sequence, "code": reject.code}
+    event |= {"message": reject.message, "param": None, "error": error, "request_id": request_id}
+    return sse.encode(orjson.dumps(event), "error")
+
+
+def responses_stream(reject: Reject, request_id: str) -> bytes:
+    """End a stream of which nothing was sent."""
+    return responses_event(reject, request_id, 0)
+
+
 def anthropic_stream(reject: Reject, request_id: str) -> bytes:
     """End a stream of events."""
     return sse.encode(anthropic(reject, request_id), "error")
