@@ -165,6 +165,12 @@ def gemini_provider(status: int, body: bytes) -> dict[str, Any]:
     return {"error": {"code": status, "message": _message(status, stated), "status": kind}}
 
 
+def responses_provider(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what is safe of an error that a provider reports in the stream of a response."""
+    error = openai_provider(400, strict.dumps({"error": stated}))["error"]
+    return {**error, "type": "error", "error": error}
+
+
 def message_only(body: bytes) -> bytes:
     """A provider's error without the words of its own format."""
     message = _stated(body).get("message")
