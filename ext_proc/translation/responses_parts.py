@@ -5,6 +5,7 @@ from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Media, Part, Refusal, Text
+from ext_proc.translation.values import data_url
 
 _FILE_ID = "file-"
 """How OpenAI's own files are called; nobody else's can be named to it."""
@@ -66,10 +67,8 @@ def _file(part: Json, where: str) -> Media:
 
 def _located(url: str) -> tuple[str, str, str]:
     """A media type and base64 of a data: URL, or the URL."""
-    head, comma, data = url.partition(";base64,")
-    if comma and head[:5].lower() == "data:":
-        return head[5:], data, ""
-    return "", "", url
+    found = data_url(url)
+    return (*found, "") if found else ("", "", url)
 
 
 def write(part: Part, role: str) -> Json | None:

@@ -7,7 +7,6 @@ then. `encrypted_content` counts only in the finished item.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ext_proc.call import Usage
 from ext_proc.formats import errors, sse, strict, usage
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
@@ -28,6 +27,7 @@ from ext_proc.translation.neutral import (
     Used,
 )
 from ext_proc.translation.responses_answer import finish, read_call, read_item, token
+from ext_proc.translation.sse_reader import SseReader
 
 _MOST_ITEMS = 4096
 _STATUSES = {"rate_limit_exceeded": 429, "invalid_prompt": 400, "server_error": 500}
@@ -41,13 +41,11 @@ _PIECES: dict[str, str] = {
 }
 
 
-class Reader:
+class Reader(SseReader):
     """One stream."""
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.usage_invalid = False
-        self._events = sse.Events()
+        super().__init__()
         self._over = False
         self._began = False
         self._calls: dict[int, int] = {}
@@ -68,29 +66,17 @@ class Reader:
             **dict.fromkeys(_PIECES, self._piece),
         }
 
-    def feed(self, data: bytes) -> Iterator[Delta]:
-        """Take what arrived. Raise UnreadableError."""
-        try:
-            events = self._events.push(data)
-        except sse.EventTooLargeError:
-            raise UnreadableError("One event of the provider's stream is too large.") from None
-        for event in events:
-            yield from self._event(event)
-
     def end(self) -> Iterator[Delta]:
         """The provider ended. Raise UnreadableError."""
-        for event in self._events.finish():
-            yield from self._event(event)
+        yield from super().end()
         if not self._over:
             raise UnreadableError(_CUT)
 
-    def _event(self, event: sse.Event) -> Iterator[Delta]:
+    def event(self, event: sse.Event) -> Iterator[Delta]:
+        """Read one event."""
         if self._over or event.data is None or event.data.strip() == b"[DONE]":
             return
-        try:
-            document = strict.loads(event.data)
-        except strict.InvalidJsonError:
-            raise UnreadableError("An event of the provider's stream is not JSON.") from None
+        document = self.document(event.data)
         kind = document.get("type")
         if document.get("error") is not None:
             yield from self._failed(document)

@@ -96,14 +96,15 @@ def _item(part: Part, where: str, losses: list[Loss]) -> Json | None:
 
 
 def _output(result: ToolResult, where: str, losses: list[Loss]) -> Any:
-    written = [(part, responses_parts.write(part, "user")) for part in result.parts]
-    losses += [Loss(where, essential=True) for _, each in written if each is None]
+    """A result's text alone, or its parts; that it is an error is said in words."""
+    written = [responses_parts.write(part, "user") for part in result.parts]
+    losses += [Loss(where, essential=True) for each in written if each is None]
+    said = [each for each in written if each is not None]
     if result.is_error:
-        losses.append(Loss(f"{where}.is_error"))
-    said = [each for _, each in written if each is not None]
-    if all(each["type"] == "input_text" for each in said) and len(said) < 2:
-        return "".join(each["text"] for each in said)
-    return said
+        said = [{"type": "input_text", "text": "Error:"}, *said]
+    texts = [each["text"] for each in said if each["type"] == "input_text"]
+    whole = len(texts) == len(said) and (len(said) < 2 or result.is_error)
+    return " ".join(texts) if whole else said
 
 
 def _format(output: Output) -> Json:
