@@ -15,9 +15,9 @@ import orjson
 
 from ext_proc.translation.neutral import Thinking
 
-_SEAL = "dragoman-1-"
+SEAL = "dragoman-1-"
 """The number is raised when what follows it changes."""
-_OPENAI = "OpenAIResponses1"
+OPENAI_SIGNED = "OpenAIResponses1"
 """Letters and figures alone, and so many that base64 goes on after it: some SDKs decode it."""
 
 
@@ -35,12 +35,12 @@ def seal(sealed: Sealed) -> str:
     """Write an `encrypted_content`."""
     stated = {"s": sealed.signature, "r": sealed.redacted, "c": sealed.call}
     written = orjson.dumps({name: value for name, value in stated.items() if value})
-    return _SEAL + base64.urlsafe_b64encode(written).decode()
+    return SEAL + base64.urlsafe_b64encode(written).decode()
 
 
 def is_ours(content: Any) -> bool:
     """Tell whether an `encrypted_content` was written here."""
-    return isinstance(content, str) and content.startswith(_SEAL)
+    return isinstance(content, str) and content.startswith(SEAL)
 
 
 def unseal(content: Any) -> Sealed | None:
@@ -48,7 +48,7 @@ def unseal(content: Any) -> Sealed | None:
     if not is_ours(content):
         return None
     try:
-        stated = orjson.loads(base64.urlsafe_b64decode(content.removeprefix(_SEAL)))
+        stated = orjson.loads(base64.urlsafe_b64decode(content.removeprefix(SEAL)))
     except (ValueError, binascii.Error):
         return None
     if not isinstance(stated, dict):
@@ -61,11 +61,11 @@ def from_openai(text: str, encrypted: Any) -> Thinking:
     """OpenAI's reasoning as a caller of another format keeps it."""
     if not isinstance(encrypted, str) or not encrypted:
         return Thinking(text)
-    marked = _OPENAI + encrypted
+    marked = OPENAI_SIGNED + encrypted
     return Thinking(text, signature=marked) if text else Thinking(redacted=marked)
 
 
 def to_openai(thinking: Thinking) -> str:
     """The `encrypted_content` OpenAI wrote; empty if it did not write this reasoning."""
     marked = thinking.signature or thinking.redacted
-    return marked.removeprefix(_OPENAI) if marked.startswith(_OPENAI) else ""
+    return marked.removeprefix(OPENAI_SIGNED) if marked.startswith(OPENAI_SIGNED) else ""

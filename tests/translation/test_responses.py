@@ -38,6 +38,7 @@ from ext_proc.translation.neutral import (
     Used,
 )
 from ext_proc.translation.openai_responses import CODEC
+from tests.translation.deltas import pieces
 
 RECORDED = Path(__file__).parent / "recorded" / "responses"
 STREAMS = sorted(RECORDED.glob("*.sse"))
@@ -299,27 +300,6 @@ THOUGHT = {
 }
 
 
-def pieces(parts):
-    yield Began("msg_9", "claude-x")
-    calls = 0
-    for part in parts:
-        match part:
-            case Text(text):
-                yield from (TextPiece(character) for character in text)
-            case Refusal(text):
-                yield from (RefusalPiece(character) for character in text)
-            case Thinking(text, signature, redacted):
-                yield from (ThinkingPiece(character) for character in text)
-                if signature or redacted:
-                    yield ThinkingPiece(signature=signature, redacted=redacted)
-            case ToolCall(call_id, name, arguments, signature):
-                yield CallBegan(calls, call_id, name, signature)
-                yield from (CallPiece(calls, character) for character in arguments)
-                calls += 1
-    yield Finished("stop")
-    yield Used(Usage(5, 7))
-
-
 def written(deltas, asked=ASKED):
     writer = CODEC.writer(asked)
     return b"".join(writer.write(delta) for delta in deltas) + writer.end()
@@ -341,7 +321,7 @@ def test_reasoning_of_others_comes_back(name, streamed):
     response = Response("msg_9", "claude-x", (Choice(parts, "stop"),), None)
     document = CODEC.write_response(response, ASKED)
     if streamed:
-        document = list(events(written(pieces(parts))))[-1]["response"]
+        document = list(events(written(pieces(response))))[-1]["response"]
     again = read({"input": [{"role": "user", "content": "hi"}, *document["output"]]})
     assert again.lost == ()
     assert again.messages[1].parts == parts
