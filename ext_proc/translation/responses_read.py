@@ -54,7 +54,7 @@ def read_request(document: Json, line: Line) -> Request:
     items = responses_items.read(document.get("input"))
     tools, choice, unusable = responses_tools.read(document)
     reasoning, output = _reasoning(document), _output(document)
-    user = "user" if document.get("user") else "safety_identifier"
+    user = "safety_identifier" if document.get("safety_identifier") else "user"
     instructions = string(document, "instructions", "")
     request = Request(
         model=line.model,
