@@ -62,7 +62,7 @@ class Body(Protocol):
         ...
 
 
-_KEPT = ("model", "response_format", "generationConfig", "generation_config")
+_KEPT = ("model", "response_format", "text", "generationConfig", "generation_config")
 
 
 @dataclass(slots=True, repr=False)

@@ -5,8 +5,9 @@ lists, so they are bounded.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -16,11 +17,17 @@ from ext_proc.record import Record
 
 Ready = Callable[[], bool]
 
-_OPERATIONS = {
-    "OpenAIChat": "chat",
-    "OpenAIEmbeddings": "embeddings",
-    "AnthropicMessages": "chat",
-}
+OPERATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "OpenAIChat": "chat",
+        "OpenAIResponses": "chat",
+        "OpenAIEmbeddings": "embeddings",
+        "AnthropicMessages": "chat",
+        "GeminiContent": "generate_content",
+        "GeminiEmbeddings": "embeddings",
+        "BedrockConverse": "chat",
+    }
+)
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 _TOKEN_BUCKETS = tuple(4**power for power in range(14))
 _DURATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
@@ -102,7 +109,7 @@ class Metrics:
             ).inc()
         self.arms.observe(record)
         if record.backend is not None and record.format is not None:
-            self._observe_served(record, record.backend, _OPERATIONS[record.format])
+            self._observe_served(record, record.backend, OPERATIONS[record.format])
 
     def _observe_served(self, record: Record, backend: str, operation: str) -> None:
         model = record.served_model or ""

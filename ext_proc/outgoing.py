@@ -14,7 +14,7 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import Dialect, malformed
 from ext_proc.matching import Match
-from ext_proc.translation import requests
+from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.requests import Spoken
@@ -82,7 +82,7 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
     if wire.format != spoken.format:
         written = requests.write(call.document, spoken, wire)
         return strict.dumps(written.document), written.losses
-    if wire.quirks == _NO_QUIRKS:
+    if wire.quirks == _NO_QUIRKS and not foreign.present(call.format, call.original):
         call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()
     return requests.fit(dialect.encode_request(call, call.stream), wire)

@@ -1,4 +1,4 @@
-"""The two dialects: where each carries its key, and how each says that something went wrong."""
+"""The dialects: where each carries its key, and how each says that something went wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +42,10 @@ def _openai_error(status: int, message: str) -> Json:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+def _responses_error(status: int, message: str) -> Json:
+    return {"type": "error", **_openai_error(status, message)}
+
+
 def _anthropic_error(status: int, message: str) -> Json:
     kind = ANTHROPIC_ERRORS.get(status, "api_error" if status >= 500 else "invalid_request_error")
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_mock"}
@@ -65,6 +69,7 @@ class Dialect:
 
 
 OPENAI = Dialect("x-request-id", _bearer, _openai_error, "", "[DONE]")
+RESPONSES = Dialect("x-request-id", _bearer, _responses_error, "error", "response.completed")
 ANTHROPIC = Dialect(
     "request-id",
     lambda request: request.header("x-api-key") or _bearer(request),
@@ -75,9 +80,11 @@ ANTHROPIC = Dialect(
 
 
 def of(request: Received) -> Dialect:
-    """Anthropic's where the path or the version header says so."""
+    """Anthropic's where the path or the version header says so; OpenAI has two."""
     anthropic = request.path.startswith("/v1/messages") or request.header("anthropic-version")
-    return ANTHROPIC if anthropic else OPENAI
+    if anthropic:
+        return ANTHROPIC
+    return RESPONSES if request.path.startswith("/v1/responses") else OPENAI
 
 
 def refusal(dialect: Dialect, status: int, key: str = "", message: str = "") -> Answer:

@@ -99,8 +99,9 @@ def _usage(of: Callable[[int], int] | None) -> Change:
         kept = {k: v for k, v in value.items() if k != "usage"}
         if of and value.get("usage"):
             kept["usage"] = numbers(value["usage"])
-        if isinstance(value.get("message"), dict):
-            kept["message"] = within(value["message"])
+        for name in ("message", "response"):
+            if isinstance(value.get(name), dict):
+                kept[name] = within(value[name])
         return kept
 
     def change(answer: Answer, _: Case) -> Answer:

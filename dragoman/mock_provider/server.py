@@ -15,6 +15,7 @@ from dragoman.mock_provider import (
     faults,
     messages,
     models,
+    responses,
     saying,
 )
 from dragoman.mock_provider.answer import Answer, Json
@@ -37,6 +38,7 @@ class Talk:
 
 TALKS = {
     "/v1/chat/completions": Talk(chat.question, chat.respond),
+    "/v1/responses": Talk(responses.question, responses.respond),
     "/v1/messages": Talk(messages.question, messages.respond),
 }
 METHODS = {**dict.fromkeys(TALKS, "POST"), EMBEDDINGS: "POST", MODELS: "GET"}

@@ -17,6 +17,7 @@ from ext_proc.formats import (
     gemini_tables,
     openai_embeddings,
     openai_tables,
+    responses_tables,
 )
 from ext_proc.formats.protobuf import Message
 from ext_proc.formats.rules import Path
@@ -27,6 +28,9 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("OpenAIChat", "request"): openai_tables.REQUEST,
     ("OpenAIChat", "response"): openai_tables.RESPONSE,
     ("OpenAIChat", "stream"): openai_tables.CHUNK,
+    ("OpenAIResponses", "request"): responses_tables.REQUEST,
+    ("OpenAIResponses", "response"): responses_tables.RESPONSE,
+    ("OpenAIResponses", "stream"): responses_tables.EVENT,
     ("OpenAIEmbeddings", "request"): openai_embeddings.REQUEST,
     ("OpenAIEmbeddings", "response"): openai_embeddings.RESPONSE,
     ("AnthropicMessages", "request"): anthropic_tables.REQUEST,
@@ -51,7 +55,17 @@ _PIECES: dict[Path, str] = {
     (*gemini_inspected.PART, "text"): "text in pieces",
     (*gemini_inspected.PART, "*"): "text in pieces, with its key",
 }
-_AS_ANSWERED = {"message": "as the response", "content_block": "as `content[]` of the response"}
+_AS_ANSWERED: dict[Format, dict[str, str]] = {
+    "AnthropicMessages": {
+        "message": "as the response",
+        "content_block": "as `content[]` of the response",
+    },
+    "OpenAIResponses": {
+        "response": "as the response",
+        "item": "as `output[]` of the response",
+        "part": "as a part of an item of the response",
+    },
+}
 _INTRODUCTION = """# What is scanned
 
 Generated from the format tables by `python -m ext_proc.formats.coverage docs/coverage.md`; the
@@ -66,6 +80,8 @@ not name, `type=*` for any type of part.
   `unscanned: Block` refuses it.
 - Anthropic streams: a block's initial `text` or `thinking` is the first piece of its text.
 - Bedrock streams: the names stand in the headers of the messages.
+- Streams of responses: where a text that came in pieces is repeated whole, its pieces stand as they
+  were released.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
 - Gemini's fields may be written in snake_case as well (`inline_data`), but not in both spellings.
@@ -77,12 +93,17 @@ def rows(name: Format, direction: str) -> Iterator[Row]:
     for path, how in BODIES[name, direction].fields(()):
         is_type = path[-1] == "type" and len(path) > 1 and path[-2].startswith("type=")
         apart = direction == "stream" and path[-1] in ("delta", "logprobs", "logprobsResult")
-        if not is_type and not apart:
+        cleaned = direction == "stream" and path[:2] == ("response", "error")
+        if not is_type and not apart and not cleaned:
             yield path, _PIECES.get(path, how) if direction == "stream" else how
     if (name, direction) == ("OpenAIChat", "stream"):
         for place, (_, how) in openai_tables.STREAMED.items():
             yield (*_DELTA, *place), _HOW[how]
         yield (*_DELTA, "*"), "text in pieces, with its key"
+    if (name, direction) == ("OpenAIResponses", "stream"):
+        for kind, (*_, how) in responses_tables.STREAMED.items():
+            yield (f"type={kind}.delta", "delta"), _HOW[how]
+        yield ("type=*.delta", "delta"), "text in pieces"
     if (name, direction) == ("AnthropicMessages", "stream"):
         for kind, (field, _) in anthropic_tables.STREAMED.items():
             pieces = "json" if kind == "input_json_delta" else "text"
@@ -128,11 +149,12 @@ def table() -> str:
     for name, direction in BODIES:
         parts.append(f"\n## {name}, {direction}\n\n| field | read as |\n|---|---|\n")
         for path, how in rows(name, direction):
-            if direction == "stream" and path[0] in _AS_ANSWERED:
+            if direction == "stream" and path[0] in _AS_ANSWERED.get(name, ()):
                 continue
             parts.append(f"| `{write(path)}` | {how} |\n")
-        if name == "AnthropicMessages" and direction == "stream":
-            parts += [f"| `{field}` | {how} |\n" for field, how in _AS_ANSWERED.items()]
+        if direction == "stream":
+            repeated = _AS_ANSWERED.get(name, {})
+            parts += [f"| `{field}` | {how} |\n" for field, how in repeated.items()]
     return "".join(parts)
 
 

@@ -120,6 +120,19 @@ def openai_stream(reject: Reject, request_id: str) -> bytes:
     return sse.encode(openai(reject, request_id)) + sse.encode(b"[DONE]")
 
 
+def responses_event(reject: Reject, request_id: str, sequence: int) -> bytes:
+    """End the stream of a response: an `error` event with the fields of other errors, too."""
+    error = orjson.loads(openai(reject, request_id))["error"]
+    event = {"type": "error", "sequence_number": sequence, "code": reject.code}
+    event |= {"message": reject.message, "param": None, "error": error, "request_id": request_id}
+    return sse.encode(orjson.dumps(event), "error")
+
+
+def responses_stream(reject: Reject, request_id: str) -> bytes:
+    """End a stream of which nothing was sent."""
+    return responses_event(reject, request_id, 0)
+
+
 def anthropic_stream(reject: Reject, request_id: str) -> bytes:
     """End a stream of events."""
     return sse.encode(anthropic(reject, request_id), "error")
@@ -150,6 +163,12 @@ def gemini_provider(status: int, body: bytes) -> dict[str, Any]:
     stated = _stated(body)
     kind = _token(stated, "status") or _gemini_status(status)
     return {"error": {"code": status, "message": _message(status, stated), "status": kind}}
+
+
+def responses_provider(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what is safe of an error that a provider reports in the stream of a response."""
+    error = openai_provider(400, strict.dumps({"error": stated}))["error"]
+    return {**error, "type": "error", "error": error}
 
 
 def message_only(body: bytes) -> bytes:

@@ -23,12 +23,14 @@ from ext_proc.formats import (
     gemini_paths,
     openai_chat,
     openai_embeddings,
+    openai_responses,
 )
 from ext_proc.formats.dialect import Dialect, malformed
 
 DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
     {
         "OpenAIChat": openai_chat.DIALECT,
+        "OpenAIResponses": openai_responses.DIALECT,
         "OpenAIEmbeddings": openai_embeddings.DIALECT,
         "AnthropicMessages": anthropic_messages.DIALECT,
         "GeminiContent": gemini_content.DIALECT,
@@ -53,6 +55,7 @@ class Endpoint:
 
 ENDPOINTS = (
     Endpoint("POST", "/v1/chat/completions", "OpenAIChat", "call"),
+    Endpoint("POST", "/v1/responses", "OpenAIResponses", "call"),
     Endpoint("POST", "/v1/embeddings", "OpenAIEmbeddings", "call"),
     Endpoint("POST", "/v1/messages", "AnthropicMessages", "call"),
     Endpoint("GET", "/v1/models", None, "models"),

@@ -33,6 +33,23 @@ def openai(stated: Any) -> Usage | None:
     )
 
 
+def responses(stated: Any) -> Usage | None:
+    """Read `usage` of OpenAI's responses."""
+    if not isinstance(stated, Mapping):
+        return None
+    details = _part(stated, "input_tokens_details")
+    read, stored = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    reasoning = _count(_part(stated, "output_tokens_details"), "reasoning_tokens")
+    given, written = _count(stated, "input_tokens"), _count(stated, "output_tokens")
+    if given is None or written is None or reasoning is None or read is None or stored is None:
+        return None
+    if "input_tokens" not in stated or "output_tokens" not in stated:
+        return None
+    if read + stored > given or reasoning > written:
+        return None
+    return Usage(given, written, read, stored, reasoning)
+
+
 def anthropic(stated: Any) -> Usage | None:
     """Read `usage` of messages; of a stream, that of `message_start` and `message_delta` merged."""
     if not isinstance(stated, Mapping):

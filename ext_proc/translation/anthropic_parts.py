@@ -9,6 +9,7 @@ from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import (
+    GEMINI_SIGNED,
     Loss,
     Media,
     Message,
@@ -20,6 +21,7 @@ from ext_proc.translation.neutral import (
     ToolCall,
     ToolResult,
 )
+from ext_proc.translation.responses_reasoning import OPENAI_SIGNED
 from ext_proc.translation.values import (
     as_object,
     as_text,
@@ -35,6 +37,8 @@ from ext_proc.translation.values import (
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _PDF = "application/pdf"
+FOREIGN_SIGNED = (GEMINI_SIGNED, OPENAI_SIGNED)
+"""How signatures begin that other providers wrote, as their readers mark them."""
 
 
 def cache(*, cached: bool) -> Json:
@@ -148,7 +152,9 @@ def thinks(message: Message) -> bool:
 
 
 def _signed(thought: Thinking) -> bool:
-    return bool(thought.redacted or (thought.signature and not thought.geminis))
+    """Claude's own: others mark what they signed."""
+    marked = thought.signature or thought.redacted
+    return bool(marked) and not marked.startswith(FOREIGN_SIGNED)
 
 
 def write_text(part: Text) -> Json:

@@ -8,6 +8,7 @@ import msgspec
 from crds.plan import Format, QuirksPlan
 from ext_proc.call import Line
 from ext_proc.formats import strict
+from ext_proc.translation import foreign
 from ext_proc.translation.codec import Written
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.table import CODECS
@@ -46,6 +47,10 @@ def rewrite(body: bytes, spoken: Spoken, wire: Wire) -> bytes:
 
 def fit(body: bytes, wire: Wire) -> tuple[bytes, tuple[Loss, ...]]:
     """Fit a body of the wire's own format, leaving all else as it is."""
+    if foreign.present(wire.format, body):
+        document = strict.loads(body)
+        missing = (*foreign.remove(wire.format, document), *adapt(document, wire))
+        return strict.dumps(document), missing
     fields: dict[str, Any] = dict(_TOP.decode(body))
     missing = adapt(fields, wire)
     return msgspec.json.encode(fields), missing

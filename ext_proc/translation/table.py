@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from crds.plan import Format
-from ext_proc.translation import anthropic_messages, bedrock, gemini, openai_chat
+from ext_proc.translation import (
+    anthropic_messages,
+    bedrock,
+    gemini,
+    openai_chat,
+    openai_responses,
+)
 from ext_proc.translation.codec import Codec
 
 CODECS: Mapping[Format, Codec] = MappingProxyType(
@@ -13,5 +19,6 @@ CODECS: Mapping[Format, Codec] = MappingProxyType(
         "AnthropicMessages": anthropic_messages.CODEC,
         "GeminiContent": gemini.CODEC,
         "BedrockConverse": bedrock.CODEC,
+        "OpenAIResponses": openai_responses.CODEC,
     }
 )

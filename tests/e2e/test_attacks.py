@@ -305,7 +305,7 @@ def test_10_trailers_change_nothing(setup: Setup) -> None:
         "/admin",
         "/stats",
         "/ready",
-        "/v1/responses",
+        "/v1/responses/resp_1",
         "/v1/messages/count_tokens",
         "/v1/messages/batches",
     ],

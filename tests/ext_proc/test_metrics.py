@@ -5,9 +5,11 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import get_args
 
 import aiohttp
 
+from crds.plan import Format
 from ext_proc import metrics
 from ext_proc.call import Usage, Verdict
 from ext_proc.metrics import Metrics
@@ -72,6 +74,10 @@ def test_a_record_is_counted_under_bounded_labels():
     }
     assert value(counted, "dragoman_guard_verdicts_total", **guard) == 1
     assert value(counted, "dragoman_overhead_seconds_sum") == 0.001
+
+
+def test_every_format_is_an_operation():
+    assert set(metrics.OPERATIONS) == set(get_args(Format))
 
 
 def test_a_request_without_a_price_is_not_free():

@@ -15,6 +15,8 @@ from tests.translation.frames import frame
 
 MARK = "Mark the ana@mail.example"
 PLAIN = "Mark_1-a.b"
+NOT_TEXT = (("content_block",), ("item",), ("part",))
+"""What must be an object: a stream with anything else there ends."""
 ROWS = [
     (name, way, path, how)
     for name, way in coverage.BODIES
@@ -22,6 +24,7 @@ ROWS = [
 ]
 REQUIRED = {
     "OpenAIChat": {"model": "m", "messages": [{"role": "user", "content": "a"}]},
+    "OpenAIResponses": {"model": "m", "input": "a"},
     "OpenAIEmbeddings": {"model": "m", "input": "a"},
     "AnthropicMessages": {"model": "m", "messages": [{"role": "user", "content": "a"}]},
     "GeminiContent": {"contents": [{"parts": [{"text": "a"}]}]},
@@ -62,6 +65,8 @@ def build(path, value):
     if not path:
         return value
     step, rest = path[0], path[1:]
+    if step.endswith(".delta"):
+        return build(rest, value)
     if step == "[]":
         return [build(rest, value)]
     if step == "type=*":
@@ -71,7 +76,7 @@ def build(path, value):
     if step == "*":
         return {"x_field": value}
     inside = build(rest, value)
-    if step == "messages" and rest:
+    if step in ("messages", "input") and rest and isinstance(inside[0], dict):
         inside = [
             {"role": "user", **message} if "role" not in message else message for message in inside
         ]
@@ -120,7 +125,9 @@ def shown(name, way, path, value, how):
         if codec.failed is not None:
             return None
         return "\n".join(field.text for field in recorder.fields), None
-    if name == "AnthropicMessages":
+    if name == "OpenAIResponses":
+        documents = [{"output_index": 0, **placed(path), **each} for each in documents]
+    elif name == "AnthropicMessages":
         start = {"type": "content_block_start", "index": 0, "content_block": {"type": "x"}}
         kind = (
             "message_delta"
@@ -150,13 +157,27 @@ def shown(name, way, path, value, how):
     return "\n".join(field.text for field in recorder.fields), None
 
 
+def placed(path):
+    """The rest of an event of a response that holds something at this path."""
+    match path[0]:
+        case "response":
+            return {"type": "response.in_progress"}
+        case "item":
+            return {"type": "response.output_item.done"}
+        case "part":
+            summed = {"summary_index": 0} if "type=summary_text" in path else {"content_index": 0}
+            return {"type": "response.content_part.done", **summed}
+    kind = path[0].removeprefix("type=").replace("*", "x_event")
+    return {"type": kind if path[0].startswith("type=") else "x_event"}
+
+
 @pytest.mark.parametrize(("name", "way"), coverage.BODIES)
 def test_the_table_is_true(name, way):
     for path, how in coverage.rows(name, way):
         where = (coverage.write(path), how)
         seen = shown(name, way, path, MARK, how)
         if seen is None:
-            assert how == "token" or path == ("content_block",), where
+            assert how == "token" or path in NOT_TEXT, where
         else:
             assert MARK in seen[0], where
         if how in ("token", "numbers", "signature", "data") or how.startswith("recorded"):
@@ -243,6 +264,7 @@ def test_no_arrangement_of_known_fields_hides_text(name, way, top, content, fiel
     if way == "response":
         document = {
             **top,
+            "output": [message],
             "choices": [{"index": 0, "message": message}],
             "content": content,
             "data": [message],
@@ -252,6 +274,8 @@ def test_no_arrangement_of_known_fields_hides_text(name, way, top, content, fiel
         document["messages"] = [{**message, "content": [content]}]
     elif "messages" in document:
         document["messages"] = [message]
+    elif name == "OpenAIResponses":
+        document["input"] = [message]
     body = json.dumps(document).encode()
     read = dialect.decode_request(body, LINE) if way == "request" else dialect.decode_response(body)
     assert not isinstance(read, Reject), read

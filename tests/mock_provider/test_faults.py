@@ -9,7 +9,11 @@ import pytest
 from dragoman.mock_provider import FAULTS
 
 SAID = "one two three four"
-PATHS = {"/v1/chat/completions": "[DONE]", "/v1/messages": "message_stop"}
+PATHS = {
+    "/v1/chat/completions": "[DONE]",
+    "/v1/responses": "response.completed",
+    "/v1/messages": "message_stop",
+}
 
 
 def chat(model: str, *, stream: bool = False) -> dict[str, object]:
@@ -18,6 +22,7 @@ def chat(model: str, *, stream: bool = False) -> dict[str, object]:
         "model": model,
         "max_tokens": 99,
         "messages": [{"role": "user", "content": SAID}],
+        "input": SAID,
         **options,
     }
 
@@ -59,6 +64,7 @@ def text(body: bytes) -> str:
         deltas += (
             [event["delta"].get("text", "")] if event.get("type") == "content_block_delta" else []
         )
+        deltas += [event["delta"]] if event.get("type") == "response.output_text.delta" else []
     return "".join(deltas)
 
 
@@ -108,7 +114,12 @@ async def test_gzip_inflates_to_the_answer(mock, stream: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("/v1/chat/completions", ""), ("/v1/messages", "event: error\n")]
+    ("path", "name"),
+    [
+        ("/v1/chat/completions", ""),
+        ("/v1/responses", "event: error\n"),
+        ("/v1/messages", "event: error\n"),
+    ],
 )
 async def test_an_error_in_mid_stream(mock, path: str, name: str) -> None:
     _, _, chunks, whole = split(await mock.post(chat("fault-error-event+echo", stream=True), path))

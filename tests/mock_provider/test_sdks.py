@@ -115,6 +115,50 @@ async def test_a_tool_result_is_answered_with_text(oai) -> None:
     assert "sunny" in answer.choices[0].message.content
 
 
+async def test_responses_think_speak_and_count(oai) -> None:
+    answer = await oai.responses.create(
+        model="reason-echo",
+        instructions="be brief",
+        input="one two",
+        include=["reasoning.encrypted_content"],
+    )
+    assert [item.type for item in answer.output] == ["reasoning", "message"]
+    assert (answer.output[0].summary[0].text, answer.output_text) == ("one two", "one two")
+    assert answer.output[0].encrypted_content
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (4, 4)
+    assert answer.usage.input_tokens_details.cached_tokens == 2
+    assert answer.usage.output_tokens_details.reasoning_tokens == 2
+
+
+async def test_responses_stream(oai) -> None:
+    async with oai.responses.stream(model="reason-echo", input=user("one two")) as stream:
+        seen = [event async for event in stream]
+        final = await stream.get_final_response()
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert "".join(e.delta for e in seen if e.type == "response.output_text.delta") == "one two"
+    assert (final.output[0].summary[0].text, final.output_text) == ("one two", "one two")
+    assert final.usage.output_tokens == 4
+
+
+async def test_responses_call_tools(oai) -> None:
+    tool = {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}
+    ask = {"model": "gpt-4o", "tools": [tool]}
+    items = user("use the tool")
+    whole = await oai.responses.create(input=items, **ask)
+    async with oai.responses.stream(input=items, **ask) as stream:
+        streamed = await stream.get_final_response()
+    for answer in (whole, streamed):
+        assert [(item.type, item.name) for item in answer.output] == [("function_call", "weather")]
+        assert json.loads(answer.output[0].arguments) == EXAMPLE
+    named = {"type": "function", "name": "weather"}
+    forced = await oai.responses.create(input="hello", tool_choice=named, **ask)
+    assert forced.output[0].type == "function_call"
+    call_id = whole.output[0].call_id
+    result = {"type": "function_call_output", "call_id": call_id, "output": "sunny"}
+    after = await oai.responses.create(input=[*items, *whole.output, result], **ask)
+    assert "sunny" in after.output_text
+
+
 async def test_embeddings(oai) -> None:
     first = await oai.embeddings.create(model="e", input=["a", "b c"])
     assert [len(row.embedding) for row in first.data] == [256, 256]

@@ -1,0 +1,151 @@
+"""OpenAI's responses: its JSON bodies, both ways.
+
+Checked is what a difference between us and a provider could hide; the rest is left to the
+provider. Which fields are text is in `responses_tables`; streams are in `responses_stream`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from ext_proc.call import Call, Line, Reject
+from ext_proc.formats import dialect, errors, responses_stream, strict, usage
+from ext_proc.formats.dialect import Dialect, Measured, Response
+from ext_proc.formats.openai_tables import ERROR
+from ext_proc.formats.responses_tables import REQUEST, RESPONSE, ROLES
+from ext_proc.formats.shapes import AmbiguousKeyError
+from ext_proc.formats.texts import Found
+
+
+def decode_request(body: bytes, _: Line) -> Call | Reject:
+    """Decode a request for a response."""
+    document = dialect.loads_request(body)
+    if isinstance(document, Reject):
+        return document
+    model, stream = dialect.model_of(document), dialect.stream_of(document)
+    if isinstance(model, Reject):
+        return model
+    if isinstance(stream, Reject):
+        return stream
+    refused = _refused(document)
+    if refused is not None:
+        return refused
+    found = dialect.find_texts(document, REQUEST)
+    if isinstance(found, Reject):
+        return found
+    return Call(
+        format="OpenAIResponses",
+        model=model,
+        stream=stream,
+        wants_usage=True,
+        document=document,
+        texts=found.texts,
+        unscanned=found.unscanned,
+        original=body,
+    )
+
+
+def _refused(document: dict[str, Any]) -> Reject | None:
+    """Check what decides whose text is whose."""
+    asked = document.get("input", "")
+    if not isinstance(asked, str | list):
+        return dialect.malformed("`input` must be a string or a list of items.")
+    for item in asked if isinstance(asked, list) else ():
+        if not isinstance(item, dict):
+            return dialect.malformed("Each item of `input` must be an object.")
+        kind, role = item.get("type"), item.get("role")
+        if kind in (None, "message") and not (isinstance(role, str) and role in ROLES):
+            return dialect.malformed(f"Each message needs a `role` of {', '.join(ROLES)}.")
+    return None
+
+
+def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
+    """Encode a request; streams of this format state their usage anyway."""
+    if call.edited or any(text.changed for text in call.texts):
+        return strict.dumps(call.document)
+    return call.original
+
+
+def decode_response(body: bytes) -> Response | Reject:
+    """Decode a response, or the error that stands in its place."""
+    document = dialect.loads_response(body)
+    if isinstance(document, Reject):
+        return document
+    found = Found()
+    try:
+        RESPONSE.read_object(found, document, "Other")
+    except AmbiguousKeyError:
+        return dialect.unreadable("A key of the provider's answer is ambiguous.")
+    stated, model = document.get("usage"), document.get("model")
+    used = usage.responses(stated)
+    return Response(
+        document,
+        found.texts,
+        found.unscanned,
+        body,
+        usage=used,
+        usage_invalid=stated is not None and used is None,
+        model=model if isinstance(model, str) else None,
+        is_error=document.get("error") is not None,
+        settle=_drop_logprobs,
+    )
+
+
+def _drop_logprobs(document: dict[str, Any]) -> None:
+    """Take out the tokens of texts that were changed: they would spell what was redacted."""
+    output = document.get("output")
+    items = [item for item in output if isinstance(item, dict)] if type(output) is list else []
+    for item in items:
+        content = item.get("content")
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and "logprobs" in part:
+                part["logprobs"] = []
+
+
+class _Answer(msgspec.Struct):
+    model: str | None = None
+    usage: Any = None
+    output: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_OUTPUT = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+def measure(body: bytes) -> Measured:
+    """Read usage and model alone."""
+    try:
+        answer = _ANSWER.decode(body)
+        used = usage.responses(answer.usage)
+        text = "" if used else "".join(map(_written, _OUTPUT.decode(answer.output)))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Measured()
+    return Measured(used, answer.usage is not None and used is None, answer.model, text)
+
+
+def _written(item: dict[str, Any]) -> str:
+    """Return what the model wrote in an item."""
+    said = [item.get(name) for name in ("arguments", "input", "code")]
+    for parts in (item.get("summary"), item.get("content")):
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict):
+                said += [part.get("text"), part.get("refusal")]
+    return "".join(text for text in said if isinstance(text, str))
+
+
+def provider_error(status: int, body: bytes) -> Response:
+    """Keep what is safe of a provider's error."""
+    return dialect.safe_error(errors.openai_provider(status, body), ERROR)
+
+
+DIALECT = Dialect(
+    name="OpenAIResponses",
+    decode_request=decode_request,
+    encode_request=encode_request,
+    decode_response=decode_response,
+    measure=measure,
+    stream=responses_stream.open_stream,
+    error=errors.openai,
+    stream_error=errors.responses_stream,
+    provider_error=provider_error,
+)

@@ -1,0 +1,50 @@
+"""What another provider signed is taken out of a body that needs no translation."""
+
+import json
+
+import pytest
+
+from crds.plan import QuirksPlan
+from ext_proc.translation import requests
+from ext_proc.translation.neutral import Loss
+from ext_proc.translation.responses_reasoning import Sealed, seal
+from ext_proc.wires import Wire
+
+OURS = {"type": "reasoning", "summary": [], "encrypted_content": seal(Sealed("c2ln"))}
+OPENAIS = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAABo"}
+
+
+def fitted(format_, document):
+    wire = Wire(format_, "m", "/", QuirksPlan())
+    body, losses = requests.fit(json.dumps(document).encode(), wire)
+    return json.loads(body), losses
+
+
+def test_openai_gets_its_own_reasoning_alone():
+    items = [{"role": "user", "content": "hi"}, OURS, OPENAIS]
+    sent, losses = fitted("OpenAIResponses", {"model": "x", "input": items})
+    assert sent == {"model": "m", "input": [items[0], OPENAIS]}
+    assert losses == (Loss("reasoning"),)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "thinking", "thinking": "Hm.", "signature": "OpenAIResponses1gAAAAABo"},
+        {"type": "thinking", "thinking": "Hm.", "signature": "gemini_c2ln"},
+        {"type": "redacted_thinking", "data": "OpenAIResponses1gAAAAABo"},
+    ],
+)
+def test_anthropic_gets_its_own_thinking_alone(block):
+    own = {"type": "thinking", "thinking": "Hm.", "signature": "EqQB"}
+    said = [block, own, {"type": "text", "text": "Yes."}]
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": said}]
+    sent, losses = fitted("AnthropicMessages", {"model": "x", "messages": messages})
+    assert sent["messages"][1]["content"] == said[1:]
+    assert losses == (Loss("messages[1].reasoning"),)
+
+
+def test_a_mark_in_a_text_changes_nothing():
+    items = [{"role": "user", "content": seal(Sealed("c2ln"))}]
+    sent, losses = fitted("OpenAIResponses", {"model": "m", "input": items})
+    assert (sent["input"], losses) == (items, ())
