@@ -20,6 +20,7 @@ _OPERATIONS = {
     "OpenAIChat": "chat",
     "OpenAIEmbeddings": "embeddings",
     "AnthropicMessages": "chat",
+    "GeminiContent": "generate_content",
 }
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 _TOKEN_BUCKETS = tuple(4**power for power in range(14))

@@ -21,6 +21,7 @@ from ext_proc.translation.neutral import (
     ToolResult,
 )
 from ext_proc.translation.values import (
+    GEMINI_SIGNED,
     as_object,
     as_text,
     data_url,
@@ -148,7 +149,8 @@ def thinks(message: Message) -> bool:
 
 
 def _signed(thought: Thinking) -> bool:
-    return bool(thought.redacted or (thought.signature and not thought.geminis))
+    signature = thought.signature
+    return bool(thought.redacted or (signature and not signature.startswith(GEMINI_SIGNED)))
 
 
 def write_text(part: Text) -> Json:

@@ -5,7 +5,7 @@ whether as a stream, stands in the path.
 """
 
 from collections import defaultdict, deque
-from typing import Any
+from typing import Any, Literal
 
 from ext_proc.call import Line
 from ext_proc.formats import strict
@@ -19,13 +19,16 @@ from ext_proc.translation.neutral import (
     Message,
     Part,
     Request,
-    Role,
     Text,
     ToolResult,
 )
 from ext_proc.translation.values import text
 
-_ROLES: dict[str, Role] = {"user": "user", "function": "user", "model": "assistant"}
+_ROLES: dict[str, Literal["user", "assistant"]] = {
+    "user": "user",
+    "function": "user",
+    "model": "assistant",
+}
 _READ = frozenset(
     {"model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
 )

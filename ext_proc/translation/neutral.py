@@ -76,10 +76,6 @@ class ToolResult:
     cached: bool = False
 
 
-GEMINI_SIGNED = "gemini_"
-"""Begins what Gemini signed; no other provider takes its signatures."""
-
-
 @dataclass(frozen=True, slots=True)
 class Thinking:
     """Reasoning: its text and what proves it unchanged; or encrypted by its provider (redacted)."""
@@ -87,11 +83,6 @@ class Thinking:
     text: str = ""
     signature: str = ""
     redacted: str = ""
-
-    @property
-    def geminis(self) -> bool:
-        """Whether Gemini signed it."""
-        return self.signature.startswith(GEMINI_SIGNED)
 
 
 @dataclass(frozen=True, slots=True)
