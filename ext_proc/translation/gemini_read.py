@@ -5,7 +5,7 @@ whether as a stream, stands in the path.
 """
 
 from collections import defaultdict, deque
-from typing import Any, Literal
+from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import strict
@@ -19,12 +19,13 @@ from ext_proc.translation.neutral import (
     Message,
     Part,
     Request,
+    Role,
     Text,
     ToolResult,
 )
 from ext_proc.translation.values import text
 
-_ROLES: dict[str, Literal["user", "assistant"]] = {
+_ROLES: dict[str, Role] = {
     "user": "user",
     "function": "user",
     "model": "assistant",

@@ -2,8 +2,7 @@
 
 A codec reads its format into these values and writes them again, so that N formats need N codecs.
 What a format says that has no place here is named by its reader in `lost`; what a format cannot say
-is named by its writer. Numbers and JSON stand as they were decoded (`formats.strict`): numbers keep
-their spelling.
+is named by its writer. Numbers and JSON stand as they were decoded (`formats.strict`).
 """
 
 from collections.abc import Mapping
