@@ -51,6 +51,22 @@ def _anthropic_error(status: int, message: str) -> Json:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_mock"}
 
 
+GOOGLE_ERRORS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def _google_error(status: int, message: str) -> Json:
+    kind = GOOGLE_ERRORS.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
+    return {"error": {"code": status, "message": message, "status": kind}}
+
+
 def _bearer(request: Received) -> str:
     return request.header("authorization").removeprefix("Bearer ")
 
@@ -79,8 +95,20 @@ ANTHROPIC = Dialect(
 )
 
 
+GOOGLE = Dialect(
+    "x-request-id",
+    lambda request: request.header("x-goog-api-key") or _bearer(request),
+    _google_error,
+    "",
+    "there is none",
+)
+
+
 def of(request: Received) -> Dialect:
-    """Anthropic's where the path or the version header says so; OpenAI has two."""
+    """Anthropic's and Google's where the path or a header of their SDKs says so; OpenAI has two."""
+    path = request.path.partition("?")[0]
+    if ":" in path or path.startswith("/v1beta") or request.header("x-goog-api-client"):
+        return GOOGLE
     anthropic = request.path.startswith("/v1/messages") or request.header("anthropic-version")
     if anthropic:
         return ANTHROPIC

@@ -1,4 +1,4 @@
-"""OpenAI's `POST /v1/embeddings`: vectors drawn from a hash of the input, 256 long unless asked."""
+"""Embeddings of OpenAI and Google: vectors drawn from a hash of the input."""
 
 import base64
 import hashlib
@@ -8,8 +8,10 @@ import struct
 from typing import Any
 
 from dragoman.mock_provider.answer import Answer, Json
+from dragoman.mock_provider.saying import text_of
 
 DIMENSIONS = 256
+"""Unless asked for others."""
 MAX_DIMENSIONS = 4096
 
 
@@ -29,6 +31,23 @@ def respond(body: Json) -> Answer:
     tokens = sum(_tokens(item) for item in inputs)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return Answer({"object": "list", "data": rows, "model": str(body.get("model")), "usage": usage})
+
+
+def contents(body: Json) -> Answer:
+    """Google's `:batchEmbedContents`: one vector for each request."""
+    requests = [each for each in body.get("requests") or () if isinstance(each, dict)]
+    return Answer({"embeddings": [_embedding(each) for each in requests]})
+
+
+def one_content(body: Json) -> Answer:
+    """Google's `:embedContent`."""
+    return Answer({"embedding": _embedding(body)})
+
+
+def _embedding(request: Json) -> Json:
+    asked = request.get("outputDimensionality")
+    size = min(MAX_DIMENSIONS, max(1, asked)) if isinstance(asked, int) else DIMENSIONS
+    return {"values": _vector(text_of((request.get("content") or {}).get("parts")), size)}
 
 
 def _vector(item: Any, size: int) -> list[float]:

@@ -16,6 +16,7 @@ from dragoman.mock_provider.saying import Saying
 
 PREFIX = "fault-"
 BIG_BYTES = 1024 * 1024
+USAGES = ("usage", "usageMetadata")
 MAX_ARGUMENT = 3600.0
 HTML = b"<!doctype html><html><body><h1>It works</h1></body></html>\n"
 
@@ -96,9 +97,10 @@ def _usage(of: Callable[[int], int] | None) -> Change:
         return of(value) if of and isinstance(value, int) else value
 
     def within(value: Json) -> Json:
-        kept = {k: v for k, v in value.items() if k != "usage"}
-        if of and value.get("usage"):
-            kept["usage"] = numbers(value["usage"])
+        kept = {k: v for k, v in value.items() if k not in USAGES}
+        for name in USAGES:
+            if of and value.get(name):
+                kept[name] = numbers(value[name])
         for name in ("message", "response"):
             if isinstance(value.get(name), dict):
                 kept[name] = within(value[name])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dragoman.mock_provider import (
     chat,
+    contents,
     delivery,
     dialects,
     embeddings,
@@ -26,6 +27,7 @@ from dragoman.mock_provider.wire import Cut, Inbox, Received, receive
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EMBEDDINGS, MODELS = "/v1/embeddings", "/v1/models"
+GOOGLE_MODELS = "/v1beta/models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ TALKS = {
     "/v1/chat/completions": Talk(chat.question, chat.respond),
     "/v1/responses": Talk(responses.question, responses.respond),
     "/v1/messages": Talk(messages.question, messages.respond),
+    contents.ENDPOINT: Talk(contents.question, contents.respond),
 }
 METHODS = {**dict.fromkeys(TALKS, "POST"), EMBEDDINGS: "POST", MODELS: "GET"}
 
@@ -99,13 +102,17 @@ async def _converse(provider: Provider, inbox: Inbox, writer: asyncio.StreamWrit
 def respond(provider: Provider, request: Received, dialect: Dialect, token: str) -> Answer:
     """The answer to a request, faults included."""
     key = dialect.key(request)
-    path = request.path.partition("?")[0]
-    endpoint = MODELS if path.startswith(f"{MODELS}/") else path
+    path = request.path.partition("?")[0].replace(GOOGLE_MODELS, MODELS)
+    called = contents.named(path)
+    endpoint = _endpoint(path, called)
     if status := _refused(provider, request, endpoint, key):
         return dialects.refusal(dialect, status, key)
     body = _body(request)
     if body is None:
         return dialects.refusal(dialect, 400)
+    if called is not None:
+        model, method = called
+        body |= {"model": model, "method": method, "stream": method.startswith("stream")}
     names, speaker = faults.split_model(str(body.get("model", "")))
     asked = (provider.fault(), request.header("x-mock-fault"), *names)
     chosen = [faults.parse(name) for name in asked if name]
@@ -121,6 +128,12 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
     for choice in known:
         reply = choice.fault.change(reply, Case(dialect, key, choice.argument))
     return reply
+
+
+def _endpoint(path: str, called: tuple[str, str] | None) -> str:
+    if called is not None:
+        return contents.ENDPOINT
+    return MODELS if path.startswith(f"{MODELS}/") else path
 
 
 def _refused(provider: Provider, request: Received, endpoint: str, key: str) -> int:

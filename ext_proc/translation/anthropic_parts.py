@@ -9,7 +9,6 @@ from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import (
-    GEMINI_SIGNED,
     Loss,
     Media,
     Message,
@@ -23,6 +22,7 @@ from ext_proc.translation.neutral import (
 )
 from ext_proc.translation.responses_reasoning import OPENAI_SIGNED
 from ext_proc.translation.values import (
+    GEMINI_SIGNED,
     as_object,
     as_text,
     data_url,

@@ -16,8 +16,8 @@ from typing import Any
 from ext_proc.formats import strict
 from ext_proc.formats.protobuf import camel
 from ext_proc.translation.gemini_fields import known
-from ext_proc.translation.neutral import GEMINI_SIGNED, Media, Part, Text, Thinking, ToolCall
-from ext_proc.translation.values import data_url
+from ext_proc.translation.neutral import Media, Part, Text, Thinking, ToolCall
+from ext_proc.translation.values import GEMINI_SIGNED, data_url
 
 Json = dict[str, Any]
 NameCall = Callable[[str, str], str]
@@ -165,21 +165,25 @@ def _decoded(value: str) -> bytes | None:
 
 def native(thought: Thinking) -> str:
     """The signature, where it is Gemini's own; else nothing."""
-    return thought.signature.removeprefix(GEMINI_SIGNED) if thought.geminis else ""
+    return thought.signature.removeprefix(GEMINI_SIGNED) if _is_native(thought) else ""
 
 
 def shown(thought: Thinking) -> str:
     """The signature as a caller of this format is to bring it back."""
     if thought.redacted:
         return b64encode(_REDACTED + thought.redacted.encode()).decode()
-    if not thought.signature or thought.geminis:
+    if not thought.signature or _is_native(thought):
         return native(thought)
     return b64encode(_SIGNED + thought.signature.encode()).decode()
 
 
+def _is_native(thought: Thinking) -> bool:
+    return thought.signature.startswith(GEMINI_SIGNED)
+
+
 def thought(said: Thinking, signature: str) -> Json:
     """Write a thought, or a signature that stands alone."""
-    alone = not said.text and said.geminis
+    alone = not said.text and _is_native(said)
     part: Json = {"text": said.text} if alone else {"text": said.text, "thought": True}
     return {**part, "thoughtSignature": signature} if signature else part
 

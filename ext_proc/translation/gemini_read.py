@@ -25,7 +25,11 @@ from ext_proc.translation.neutral import (
 )
 from ext_proc.translation.values import text
 
-_ROLES: dict[str, Role] = {"user": "user", "function": "user", "model": "assistant"}
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "function": "user",
+    "model": "assistant",
+}
 _READ = frozenset(
     {"model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
 )

@@ -2,8 +2,7 @@
 
 A codec reads its format into these values and writes them again, so that N formats need N codecs.
 What a format says that has no place here is named by its reader in `lost`; what a format cannot say
-is named by its writer. Numbers and JSON stand as they were decoded (`formats.strict`): numbers keep
-their spelling.
+is named by its writer. Numbers and JSON stand as they were decoded (`formats.strict`).
 """
 
 from collections.abc import Mapping
@@ -76,10 +75,6 @@ class ToolResult:
     cached: bool = False
 
 
-GEMINI_SIGNED = "gemini_"
-"""Begins what Gemini signed; no other provider takes its signatures."""
-
-
 @dataclass(frozen=True, slots=True)
 class Thinking:
     """Reasoning: its text and what proves it unchanged; or encrypted by its provider (redacted)."""
@@ -87,11 +82,6 @@ class Thinking:
     text: str = ""
     signature: str = ""
     redacted: str = ""
-
-    @property
-    def geminis(self) -> bool:
-        """Whether Gemini signed it."""
-        return self.signature.startswith(GEMINI_SIGNED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from typing import Any
 from ext_proc.formats import strict
 from ext_proc.translation.codec import Json, UnspeakableError
 
+GEMINI_SIGNED = "gemini_"
+"""Begins the signatures of Gemini's thoughts: no other provider takes them."""
+
 
 def objects(value: Any, where: str) -> Iterator[tuple[str, Json]]:
     """The objects of a list, each with its place; nothing where there is no list."""

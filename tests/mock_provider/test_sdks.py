@@ -3,8 +3,11 @@
 import json
 
 import anthropic
+import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 PARAMETERS = {
     "type": "object",
@@ -278,3 +281,62 @@ async def test_errors_are_in_the_providers_shape(
     assert denied.value.body["type"] == "error"
     for error in (refused, denied):
         assert ("sk-test" in str(error.value)) == (status == 401)
+
+
+@pytest.fixture
+async def google(mock):
+    async with httpx2.AsyncClient() as client:
+        options = types.HttpOptions(base_url=mock.url, httpx_async_client=client)
+        yield genai.Client(api_key="sk-test", http_options=options).aio
+
+
+async def test_content_echoes_and_counts_words(google, mock) -> None:
+    config = types.GenerateContentConfig(system_instruction="be brief", candidate_count=2)
+    answer = await google.models.generate_content(
+        model="echo", contents="one  two\nthree ", config=config
+    )
+    assert [c.content.parts[0].text for c in answer.candidates] == ["one  two\nthree "] * 2
+    assert answer.candidates[0].finish_reason == types.FinishReason.STOP
+    used = answer.usage_metadata
+    assert (used.prompt_token_count, used.candidates_token_count) == (5, 6)
+    assert mock.received[0].header("x-goog-api-key") == "sk-test"
+
+
+async def test_content_streams_thinks_and_calls_tools(google) -> None:
+    stream = await google.models.generate_content_stream(model="reason-1", contents="hello")
+    chunks = [chunk async for chunk in stream]
+    parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
+    assert any(part.thought for part in parts)
+    spoken = "".join(part.text for part in parts if not part.thought)
+    assert "answering as reason-1" in spoken
+    assert chunks[-1].usage_metadata.thoughts_token_count > 0
+    declared = types.FunctionDeclaration(name="weather", parameters_json_schema=PARAMETERS)
+    config = types.GenerateContentConfig(
+        tools=[types.Tool(function_declarations=[declared])],
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    )
+    answer = await google.models.generate_content(model="m", contents="use the tool", config=config)
+    (call,) = answer.function_calls
+    assert (call.name, call.args) == ("weather", EXAMPLE)
+    result = types.Part.from_function_response(name="weather", response={"output": "sunny"})
+    history = ["use the tool", answer.candidates[0].content, types.Content(parts=[result])]
+    again = await google.models.generate_content(model="m", contents=history, config=config)
+    assert "sunny" in again.text
+
+
+async def test_content_counts_embeds_lists_and_fails(google) -> None:
+    counted = await google.models.count_tokens(model="m", contents="one two three")
+    assert counted.total_tokens == 3
+    embedded = await google.models.embed_content(model="m", contents=["a", "b"])
+    assert [len(each.values) for each in embedded.embeddings] == [256, 256]
+    listed = [model.name async for model in await google.models.list()]
+    assert "models/gemini-2.5-flash" in listed
+    assert (await google.models.get(model="echo")).name == "models/echo"
+    with pytest.raises(genai.errors.ClientError) as caught:
+        await google.models.generate_content(model="fault-status-429+m", contents="hi")
+    assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+    with pytest.raises(genai.errors.ServerError):
+        async for _ in await google.models.generate_content_stream(
+            model="fault-error-event+m", contents="hi"
+        ):
+            pass
