@@ -12,7 +12,7 @@ from controller.tokens.asking import Ask, Assertion, ClientCredentials
 from controller.tokens.endpoint import Way
 from controller.tokens.grants import Token
 from crds.gateway import SecretValue
-from tests.tokens.idp import rsa_key
+from tests.tokens.idp import rsa_key, unsound
 
 GRANT = ClientCredentials("c", SecretValue(b"planted-secret"))
 
@@ -43,6 +43,13 @@ async def test_a_service_accounts_statement_is_exchanged_for_a_token(idp) -> Non
     raw = base64.urlsafe_b64decode(signature + "==")
     key.public_key().verify(raw, signed.encode(), PKCS1v15(), hashes.SHA256())
     assert asked["client"] is None
+
+
+async def test_a_key_that_is_not_sound_signs_nothing(idp) -> None:
+    grant = Assertion("a@corp", "k1", SecretValue(unsound(rsa_key()[1]).encode()))
+    found = await endpoint.mint(Ask(idp.url, grant, ("s",), idp.authority), Way())
+    assert found == "was not asked: the private key is not sound"
+    assert idp.asked == []
 
 
 async def test_a_certificate_of_another_authority_gets_no_secret(idp) -> None:
