@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from crds.auth import ENDPOINT_URL, Auth
 from crds.gateway import SecretValue
 
+MOST_BITS = 4096
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 _TENANT = rb"[A-Za-z0-9][-.A-Za-z0-9]{0,127}"
 
@@ -90,17 +91,19 @@ def service_account(value: bytes) -> ServiceAccount | str:
     if not isinstance(email, str) or not email or not isinstance(key_id, str):
         return "has no client_email"
     if not isinstance(key, str) or not _is_rsa(key):
-        return "has no private_key that is an unencrypted RSA key in PEM"
+        return f"has no private_key that is an unencrypted RSA key of up to {MOST_BITS} bits in PEM"
     if not isinstance(url, str) or re.fullmatch(ENDPOINT_URL, url) is None:
         return "has a token_uri that is no https URL"
     return ServiceAccount(email, key_id, key, url)
 
 
 def _is_rsa(pem: str) -> bool:
+    """Whether it looks like one: its numbers are checked when it signs, which takes long."""
     try:
-        return isinstance(load_pem_private_key(pem.encode(), None), RSAPrivateKey)
+        key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
+    return isinstance(key, RSAPrivateKey) and key.key_size <= MOST_BITS
 
 
 def _no_tenant(value: bytes) -> str:

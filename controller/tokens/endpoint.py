@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from controller.tokens import grants
 from controller.tokens.asking import Ask
-from controller.tokens.grants import Token
+from controller.tokens.grants import Post, Token
 
 TIMEOUT_S = 10.0
 LARGEST = 256 * 1024
@@ -37,37 +37,43 @@ class Way:
     """Networks no endpoint may be in, as CIDR."""
 
 
+_UNVERIFIED = "has a certificate that cannot be verified"
+_FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (RefusedError, "is at an address where no endpoint may be"),
+    (aiohttp.ClientConnectorDNSError, "has a name that cannot be resolved"),
+    (aiohttp.ClientConnectorCertificateError, _UNVERIFIED),
+    (aiohttp.ClientSSLError, _UNVERIFIED),
+    (ssl.SSLError, _UNVERIFIED),
+    (TimeoutError, f"did not answer within {TIMEOUT_S:g} s"),
+    (Exception, "cannot be reached"),
+)
+"""What is told of a failure; the first that fits."""
+
+
 async def mint(ask: Ask, way: Way) -> Token | str:
     """Ask once; what is returned in place of a token says why, and quotes nothing that was sent."""
     try:
-        status, body = await _exchange(ask, way)
-    except RefusedError:
-        return "is at an address where no endpoint may be"
-    except aiohttp.ClientConnectorDNSError:
-        return "has a name that cannot be resolved"
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError):
-        return "has a certificate that cannot be verified"
-    except TimeoutError:
-        return f"did not answer within {TIMEOUT_S:g} s"
-    except (aiohttp.ClientError, OSError):
-        return "cannot be reached"
+        posted = await asyncio.to_thread(grants.post, ask, datetime.now(UTC))
+    except ValueError:
+        return "was not asked: the private key is not sound"
+    try:
+        status, body = await _exchange(ask, posted, way)
+    except (RefusedError, aiohttp.ClientError, OSError) as error:
+        return next(text for kind, text in _FAILURES if isinstance(error, kind))
     return grants.read(status, body)
 
 
-async def _exchange(ask: Ask, way: Way) -> tuple[int, bytes]:
+async def _exchange(ask: Ask, posted: Post, way: Way) -> tuple[int, bytes]:
     host = urlsplit(ask.url).hostname or ""
     guard = _Guard(way.refused)
     guard.check(host)
     context = _context(ask.authorities, way.ca_bundle)
     connector = aiohttp.TCPConnector(ssl=context, resolver=guard, force_close=True)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    request = grants.post(ask, datetime.now(UTC))
-    headers = {"accept": "application/json", "user-agent": "dragoman", **request.headers}
+    headers = {"accept": "application/json", "user-agent": "dragoman", **posted.headers}
     async with (
         aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-        session.post(
-            ask.url, data=request.form, headers=headers, allow_redirects=False
-        ) as response,
+        session.post(ask.url, data=posted.form, headers=headers, allow_redirects=False) as response,
     ):
         body = b""
         while len(body) <= LARGEST and (chunk := await response.content.readany()):

@@ -46,7 +46,7 @@ class Token:
 
 
 def post(ask: Ask, now: datetime) -> Post:
-    """Word the request."""
+    """Word the request. Raise ValueError for a private key whose numbers do not fit together."""
     match ask.grant:
         case ClientCredentials(client_id, secret):
             scope = {"scope": " ".join(ask.scopes)} if ask.scopes else {}

@@ -83,8 +83,7 @@ PROVIDERS: Mapping[str, Provider] = {
             "GeminiContent": PathPlan(
                 call="/models/{model}:generateContent",
                 stream="/models/{model}:streamGenerateContent?alt=sse",
-            ),
-            "GeminiEmbeddings": _same("/models/{model}:batchEmbedContents"),
+            )
         },
         key=("x-goog-api-key", ""),
     ),

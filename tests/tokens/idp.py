@@ -13,15 +13,38 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.xds import configs
 
 
-def rsa_key():
+def rsa_key(bits=2048):
     """A private key, and it in PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
     return key, pem.decode()
+
+
+def unsound(pem):
+    """The same key with one number that does not fit."""
+    numbers = serialization.load_pem_private_key(pem.encode(), None).private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        numbers.p,
+        numbers.q,
+        numbers.d + 2,
+        numbers.dmp1,
+        numbers.dmq1,
+        numbers.iqmp,
+        numbers.public_numbers,
+    )
+    return (
+        wrong.private_key(unsafe_skip_rsa_key_validation=True)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
 
 
 class Idp:

@@ -90,6 +90,7 @@ def test_a_token_url_brings_its_scopes_and_authorities() -> None:
         google({**ACCOUNT, "type": "authorized_user"}),
         google({**ACCOUNT, "private_key": "planted"}),
         google({**ACCOUNT, "private_key": 1}),
+        google({**ACCOUNT, "private_key": rsa_key(4104)[1]}),
         google({**ACCOUNT, "client_email": None}),
         google({**ACCOUNT, "private_key_id": 1}),
         google({**ACCOUNT, "token_uri": "http://metadata.google.internal/"}),

@@ -1,13 +1,18 @@
 """The way to a token endpoint: verified, without redirects, and never into a refused network."""
 
+import base64
+
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from controller.settings import refused_networks
 from controller.tokens import endpoint
-from controller.tokens.asking import Ask, ClientCredentials
+from controller.tokens.asking import Ask, Assertion, ClientCredentials
 from controller.tokens.endpoint import Way
 from controller.tokens.grants import Token
 from crds.gateway import SecretValue
+from tests.tokens.idp import rsa_key, unsound
 
 GRANT = ClientCredentials("c", SecretValue(b"planted-secret"))
 
@@ -26,6 +31,25 @@ async def test_a_token_is_minted(idp) -> None:
             "client": ("c", "planted-secret"),
         }
     ]
+
+
+async def test_a_service_accounts_statement_is_exchanged_for_a_token(idp) -> None:
+    key, pem = rsa_key()
+    grant = Assertion("a@corp", "k1", SecretValue(pem.encode()))
+    found = await endpoint.mint(Ask(idp.url, grant, ("s",), idp.authority), Way())
+    assert isinstance(found, Token)
+    [asked] = idp.asked
+    signed, _, signature = asked["form"]["assertion"].rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    key.public_key().verify(raw, signed.encode(), PKCS1v15(), hashes.SHA256())
+    assert asked["client"] is None
+
+
+async def test_a_key_that_is_not_sound_signs_nothing(idp) -> None:
+    grant = Assertion("a@corp", "k1", SecretValue(unsound(rsa_key()[1]).encode()))
+    found = await endpoint.mint(Ask(idp.url, grant, ("s",), idp.authority), Way())
+    assert found == "was not asked: the private key is not sound"
+    assert idp.asked == []
 
 
 async def test_a_certificate_of_another_authority_gets_no_secret(idp) -> None:
