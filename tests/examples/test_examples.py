@@ -152,6 +152,17 @@ def test_07_kubernetes() -> None:
             assert not re.search(r"namespace:|image: \S+:", path.read_text()), path
 
 
+def test_09_cheapest(applied) -> None:
+    _, _, url = applied("09-cheapest")
+    body = {"model": "any", "max_tokens": 20}
+    long, short = "word " * 2000, "Tell me a story"
+    for text, backend in ((long, "default/west"), (short, "default/east")):
+        asked = {**body, "messages": [{"role": "user", "content": text}]}
+        asked |= {} if text == long else {"max_tokens": 4000}
+        answer = httpx2.post(f"{url}/v1/chat/completions", json=asked, timeout=30)
+        assert answer.headers["x-dragoman-backend"] == backend
+
+
 def documents(*named: str) -> tuple[int, int]:
     """How many documents of our kinds these files hold, and how many lines they take."""
     found = [
