@@ -105,6 +105,16 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class Ejection:
+    """When an endpoint, or a whole target, that fails is passed over."""
+
+    after: int = 5
+    """Failures in a row."""
+    base_s: float = 5.0
+    """For how long at first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One (AIBackend, model) pair: one cluster with its own upstream filters."""
 
@@ -125,6 +135,7 @@ class Target:
     max_body_bytes: int
     """The largest body of the virtual hosts that use it."""
     signing: Signing | None = None
+    ejection: Ejection = Ejection()
 
     @property
     def authority(self) -> str:

@@ -9,12 +9,14 @@ from crds.auth import Auth, CACertificateRef
 from crds.meta import (
     HOST,
     Amount,
+    Duration,
     Model,
     ModelName,
     Name,
     Port,
     Rule,
     UniqueNames,
+    seconds,
 )
 from crds.providers import (
     NAMELESS,
@@ -138,6 +140,25 @@ class CircuitBreaker(Model):
     """Requests under way at once; the next target is used when this one is full."""
 
 
+class Ejection(Model):
+    """When a target that fails is put behind its peers."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.baseTime) || (duration(self.baseTime) >= duration('1s')"
+            " && duration(self.baseTime) <= duration('10m'))",
+            "baseTime must be from 1s to 10m",
+            lambda self: 1 <= seconds(self.base_time) <= 600,
+            "baseTime",
+        ),
+    )
+
+    consecutive_errors: Annotated[int, Field(ge=1, le=1000, strict=True)] = 5
+    """Failures in a row; a 429, 503 or 529 needs no others."""
+    base_time: Duration = "5s"
+    """For how long at first; doubled each time, up to twelve times as long. A Retry-After wins."""
+
+
 class AIBackendSpec(Model):
     """One provider account or self-hosted model server."""
 
@@ -212,3 +233,5 @@ class AIBackendSpec(Model):
     """Models and prices; known models of a known provider need no entry."""
     circuit_breaker: CircuitBreaker | None = None
     """Limits on requests under way."""
+    ejection: Ejection = Ejection()
+    """When a target that fails is put behind its peers."""

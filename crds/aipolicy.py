@@ -128,20 +128,40 @@ class Guard(Model):
     """Which text is read; all of it when left out."""
 
 
+class OutputLimit(Model):
+    """How many tokens a request may let a model write."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+    """Tokens; a request that does not say how many it wants is sent with this."""
+    action: Literal["Clamp", "Reject"] = "Clamp"
+    """What becomes of a request that asks for more: it gets the limit, or 400."""
+
+
 class RequestPolicy(Model):
     """What must hold for requests."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.maxBodySize) || has(self.unscanned)"
-            " || (has(self.guards) && size(self.guards) > 0)",
-            "request has no effect: set maxBodySize, unscanned or guards",
-            lambda self: bool(self.max_body_size or self.unscanned or self.guards),
+            "has(self.maxBodySize) || has(self.unscanned) || has(self.maxPromptTokens)"
+            " || has(self.maxOutputTokens) || (has(self.guards) && size(self.guards) > 0)",
+            "request has no effect: set maxBodySize, maxPromptTokens, maxOutputTokens, unscanned"
+            " or guards",
+            lambda self: bool(
+                self.max_body_size
+                or self.unscanned
+                or self.max_prompt_tokens
+                or self.max_output_tokens
+                or self.guards
+            ),
         ),
     )
 
     max_body_size: Quantity | None = None
     """The largest body, such as `10Mi`; of several policies the smallest. 4Mi when none says."""
+    max_prompt_tokens: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] | None = None
+    """Tokens of all text in the prompt, by our own count; more is 400. Of several the smallest."""
+    max_output_tokens: OutputLimit | None = None
+    """Tokens a request may let a model write; of several the smallest."""
     unscanned: Literal["Allow", "Block"] | None = None
     """What happens to content no detector can read: images, files, remote URLs.
 

@@ -19,6 +19,8 @@ TYPE_URL = f"type.googleapis.com/dragoman.plan.v{SCHEMA}.Plan"
 
 METADATA_NAMESPACE = "dragoman"
 TARGETS_NAMESPACE = "dragoman.targets"
+ATTEMPTS_NAMESPACE = "dragoman.attempts"
+"""What targets refused a request with, by cluster: status and Retry-After, a space between."""
 PLAN_HEADER = "x-dragoman-plan"
 FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"
@@ -58,6 +60,7 @@ Origin = Literal[
     "ToolDefinitions",
     "Other",
 ]
+Selection = Literal["Weighted", "LowestCost", "LowestLatency", "LeastBusy"]
 GuardType = Literal["PII", "Secrets", "PromptInjection", "Keywords"]
 Action = Literal["Block", "Redact", "Audit"]
 
@@ -91,6 +94,11 @@ class Guards(PlanModel):
     response: tuple[GuardPlan, ...] = ()
     max_body_bytes: int | None = None
     block_unscanned: bool = False
+    max_prompt_tokens: int | None = None
+    max_output_tokens: int | None = None
+    """A request that asks for more, or does not say, is sent with this."""
+    refuse_output_above: int | None = None
+    """A request that asks for more is refused."""
     unavailable: str = ""
     """Not empty: an AIPolicy of this level is broken and has no accepted version; answer 503."""
 
@@ -139,6 +147,18 @@ class TargetPlan(PlanModel):
     """The AIBackend's own prices by model; packaged prices serve the rest."""
     max_concurrent: int | None = None
     """Counted per AIBackend, over all its targets."""
+    eject_after: int = 5
+    """Failures in a row after which it stands behind its peers."""
+    eject_s: float = 5.0
+    """For how long at first."""
+
+
+class StickinessPlan(PlanModel):
+    """What binds requests to one side of the weights."""
+
+    by: Literal["Header", "Cookie", "User"]
+    name: str = ""
+    """The header or cookie."""
 
 
 class RulePlan(PlanModel):
@@ -151,6 +171,8 @@ class RulePlan(PlanModel):
     """Names of traffic classes (Envoy routes) for calls and for streams."""
     translate: bool
     """Targets differ in what they must be sent, so each attempt's body is made in its own chain."""
+    selection: Selection = "Weighted"
+    stickiness: StickinessPlan | None = None
     guards: Guards = Guards()
 
 

@@ -28,7 +28,7 @@ from ext_proc.plans import Plans
 from ext_proc.record import Record, Writer
 from ext_proc.server import Open, RefusedError, Server
 from ext_proc.settings import Settings
-from ext_proc.targets import Slots
+from ext_proc.slots import Slots
 from ext_proc.translate import Translation
 
 logger = logging.getLogger("ext_proc")

@@ -10,7 +10,7 @@ from ext_proc import matching, prices
 from ext_proc.admission import Admission
 from ext_proc.call import Usage
 from ext_proc.plans import Host
-from ext_proc.record import OTHER, Record
+from ext_proc.record import OTHER, Arm, Record
 from ext_proc.response import Result
 
 End = Literal["complete", "gone", "failed"]
@@ -32,6 +32,8 @@ class Facts:
     target: TargetPlan | None = None
     """Who answered, or who was asked first."""
     attempts: int = 0
+    failed: tuple[TargetPlan, ...] = ()
+    """Those that were tried before it."""
     status: int = 0
     """The provider's status, or that of our own answer; 0 until there is one."""
     decided: bool = False
@@ -65,6 +67,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         format=facts.format,
         stream=call.stream if call else False,
         attempts=facts.attempts,
+        failed=tuple(_arm(facts, each) for each in facts.failed),
         plan=_versions(facts),
         logged=facts.decided and end != "failed",
         usage=usage,
@@ -130,14 +133,23 @@ def _served_model(facts: Facts) -> str | None:
     return _public_name(facts, _names(facts, facts.target))
 
 
+def _arm(facts: Facts, target: TargetPlan) -> Arm:
+    """A target under names that may be told."""
+    call = facts.admission.call
+    asked = (call.model,) if call else ()
+    return Arm(target.backend, target.model or _known_name(target, asked))
+
+
 def _public_name(facts: Facts, names: tuple[str, ...]) -> str:
-    target = facts.target
-    if target is not None:
-        for name in names:
-            if name == target.model or name in target.prices:
-                return name
-            if known := prices.known_as(target.provider, name):
-                return known
+    return _known_name(facts.target, names) if facts.target is not None else OTHER
+
+
+def _known_name(target: TargetPlan, names: tuple[str, ...]) -> str:
+    for name in names:
+        if name == target.model or name in target.prices:
+            return name
+        if known := prices.known_as(target.provider, name):
+            return known
     return OTHER
 
 

@@ -7,8 +7,9 @@ target serves is chosen in `exchange`, where other requests are known.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ext_proc import matching, outgoing, pipeline, tokens
+from ext_proc import lengths, matching, outgoing, pipeline, stickiness, tokens
 from ext_proc.call import Call, Line, Reject, Verdict
+from ext_proc.formats import parameters
 from ext_proc.formats.dialect import Dialect
 from ext_proc.matching import Match
 from ext_proc.outgoing import Outgoing
@@ -46,6 +47,10 @@ class Admission:
     """Set where it is not refused."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
+    output_limit: int | None = None
+    """What the request allows to be written, if it says."""
+    bound: stickiness.Key | None = None
+    """The caller's key, where the rule is sticky: read before anything is redacted."""
 
 
 def admit(asked: Asked, body: bytes) -> Admission:
@@ -73,9 +78,9 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
     admission.match = match
     own = (match.route.level, match.rule.level)
     limits = _limits((*host, *own)) or (MAX_BODY_BYTES,)
-    if reject := _unavailable(own) or _too_large(body, limits) or _inspect(inspection, own):
+    refused = _unavailable(own) or _too_large(body, limits) or _inspect(inspection, own)
+    if reject := refused or _measure(asked, admission, call, match):
         return reject
-    admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
     pipeline.finish(inspection)
     return _prepare(asked.dialect, admission, call, match)
 
@@ -85,6 +90,20 @@ def _prepare(dialect: Dialect, admission: Admission, call: Call, match: Match) -
     if isinstance(prepared, Reject):
         return prepared
     admission.outgoing = prepared
+    return None
+
+
+def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
+    """Read what decides who serves, and limit what a model may be given and write."""
+    rule = match.rule.plan
+    if rule.stickiness is not None:
+        name = f"{match.route.plan.name}/{rule.name}"
+        admission.bound = stickiness.key(rule.stickiness, name, asked.headers, call)
+    admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
+    levels = (*asked.host.levels, match.route.level, match.rule.level)
+    if reject := lengths.limit(call, admission.input_tokens, levels):
+        return reject
+    admission.output_limit = parameters.output_limit(call)
     return None
 
 

@@ -3,19 +3,23 @@
 Both halves of an exchange work on it: the request's in `exchange`, the response's in `reception`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from crds.plan import TargetPlan
 from ext_proc import account
 from ext_proc.account import End, Facts
-from ext_proc.call import Reject
+from ext_proc.admission import Admission
+from ext_proc.attempts import Answered, Attempts
+from ext_proc.call import Call, Reject
 from ext_proc.events import Answer
 from ext_proc.formats import table
 from ext_proc.formats.dialect import Dialect
 from ext_proc.machine import Outcome, Pending, Replies, Step, World
+from ext_proc.matching import Match
 from ext_proc.plans import Host
+from ext_proc.selection import Choice
 
 LARGE_BYTES = 8 * 1024
 """Bodies beyond it are judged on another thread, so that small ones do not queue behind them."""
@@ -34,7 +38,9 @@ class Case:
         """In whose words errors are written."""
         self.over = False
         """The last answer is given."""
-        self._slot: str | None = None
+        self.attempts: Attempts | None = None
+        """Made once there is a verdict."""
+        self._slot: TargetPlan | None = None
 
     def refuse(self, reject: Reject) -> Replies:
         """Answer with an error in the caller's own format."""
@@ -73,18 +79,57 @@ class Case:
         finally:
             self.facts.overhead_s += self.world.clock() - began
 
-    def occupy(self, target: TargetPlan) -> None:
+    def choice(
+        self, admitted: Admission, call: Call, match: Match, able: tuple[TargetPlan, ...]
+    ) -> Choice:
+        """All that decides which of the able targets serve this request."""
+        world = self.world
+        return Choice(
+            route=match.route.plan.name,
+            rule=match.rule.plan,
+            able=able,
+            model=call.model,
+            stream=call.stream,
+            input_tokens=admitted.input_tokens,
+            output_limit=admitted.output_limit,
+            bound=admitted.bound,
+            slots=world.slots,
+            learned=world.learned,
+            chance=world.chance,
+            now=world.now(),
+            now_s=world.clock(),
+        )
+
+    def send(self, order: Sequence[TargetPlan], *, stream: bool) -> None:
+        """The request goes to these targets."""
+        self._occupy(order[0])
+        self.attempts = Attempts(self.world.learned, order, self.world.clock(), stream=stream)
+
+    def answered(self, answer: Answered) -> None:
+        """A target answers, or Envoy does because none did."""
+        facts = self.facts
+        facts.status, facts.attempts = answer.status, answer.attempts
+        if self.attempts is not None:
+            facts.failed = self.attempts.answered(answer, self.world.clock())
+        if answer.target is not None:
+            self._occupy(answer.target)
+
+    def _occupy(self, target: TargetPlan) -> None:
         """Count this request at the AIBackend that has it now, and at no other."""
         self._vacate()
-        self._slot = target.backend
-        self.world.slots.take(target.backend)
+        self._slot = target
+        self.world.slots.take(target)
         self.facts.target = target
 
     def close(self, end: End) -> None:
         """Give back what was taken, and report."""
         self._vacate()
         closed: End = "complete" if self.over else end
-        self.world.report(account.settle(self.facts, self.world.clock(), closed))
+        ended_s = self.world.clock()
+        record = account.settle(self.facts, ended_s, closed)
+        if self.attempts is not None:
+            self.attempts.over(record, ended_s)
+        self.world.report(record)
 
     def _vacate(self) -> None:
         if self._slot is not None:

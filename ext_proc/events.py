@@ -33,6 +33,8 @@ class ResponseHeaders:
 
     headers: Mapping[str, str]
     end: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the targets' own filters tell the guard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,11 +114,12 @@ class Exchange:
         call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
         if call is None or match is None or outgoing is None:
             raise RuntimeError("admitted without a call, a rule or a body")
-        order = targets.order(outgoing.targets, case.world.slots, case.world.chance)
+        chosen = targets.order(case.choice(admitted, call, match, outgoing.targets))
+        order = chosen.targets
         if not order:
-            weighty = any(target.weight for target in outgoing.targets)
-            return case.refuse(_OVERLOADED if weighty else _NO_BACKEND)
-        case.occupy(order[0])
+            full = any(each.reason == "Full" for each in chosen.left_out)
+            return case.refuse(_OVERLOADED if full else _NO_BACKEND)
+        case.send(order, stream=call.stream)
         self._reception = Reception(case, call, match, outgoing)
         passed = verdict.encode(call, outgoing, match, order, self._headers)
         admitted.outgoing = None

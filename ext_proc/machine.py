@@ -1,12 +1,14 @@
 """What every exchange is made of: outcomes of an event, and what it needs from outside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ext_proc.events import Reply
+from ext_proc.learned import Learned
 from ext_proc.record import Record
-from ext_proc.targets import Chance, Slots
+from ext_proc.selection import Chance
+from ext_proc.slots import Slots
 
 Replies = tuple[Reply, ...]
 Step = Callable[[], Replies]
@@ -36,3 +38,4 @@ class World:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     report: Callable[[Record], None]
+    learned: Learned = field(default_factory=Learned)

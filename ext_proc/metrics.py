@@ -11,6 +11,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from ext_proc.arms import Arms
 from ext_proc.record import Record
 
 Ready = Callable[[], bool]
@@ -41,6 +42,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.arms = Arms(self.registry, _DURATION_BUCKETS)
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
@@ -98,6 +100,7 @@ class Metrics:
             self.verdicts.labels(
                 verdict.guard, verdict.policy, verdict.type, verdict.action, verdict.phase
             ).inc()
+        self.arms.observe(record)
         if record.backend is not None and record.format is not None:
             self._observe_served(record, record.backend, _OPERATIONS[record.format])
 

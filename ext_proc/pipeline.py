@@ -55,6 +55,9 @@ class Level:
     response: tuple[Stage, ...] = ()
     response_guards: tuple[Guard, ...] = ()
     max_body_bytes: int | None = None
+    max_prompt_tokens: int | None = None
+    max_output_tokens: int | None = None
+    refuse_output_above: int | None = None
     unavailable: bool = False
 
 
@@ -100,6 +103,9 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
         response=tuple(map(_stage, response)),
         response_guards=tuple(response),
         max_body_bytes=guards.max_body_bytes,
+        max_prompt_tokens=guards.max_prompt_tokens,
+        max_output_tokens=guards.max_output_tokens,
+        refuse_output_above=guards.refuse_output_above,
         unavailable=bool(guards.unavailable),
     )
 

@@ -1,9 +1,11 @@
 """The response half of an exchange: who answered, whether it may pass, and how it is read."""
 
+from collections.abc import Mapping
 from functools import partial
 
-from crds.plan import TARGET_HEADER, Format, TargetPlan
-from ext_proc import account, response, tokens
+from crds.plan import ATTEMPTS_NAMESPACE, TARGET_HEADER, Format, TargetPlan
+from ext_proc import account, health, response, tokens
+from ext_proc.attempts import Answered
 from ext_proc.call import Call, Reject
 from ext_proc.case import Case
 from ext_proc.events import Continue, ResponseBody, ResponseHeaders, Start, Stream
@@ -51,12 +53,12 @@ class Reception:
     def on_headers(self, event: ResponseHeaders) -> Outcome:
         """Decide by the headers; they go on now, or when the body was judged."""
         case, headers = self._case, event.headers
-        case.facts.status = status = _number(headers.get(":status"))
-        case.facts.attempts = _number(headers.get(ATTEMPTS_HEADER))
+        status = _number(headers.get(":status"))
         target = self._answering(headers.get(TARGET_HEADER))
+        attempts = _number(headers.get(ATTEMPTS_HEADER))
+        case.answered(Answered(target, status, attempts, self._waits(event)))
         if target is None:
             return case.refuse(response.local(status))
-        case.occupy(target)
         spoken = self._wires[target.cluster].format
         guarded = spoken != self._call.format or any(level.response for level in self._levels)
         streams_as = DIALECTS[spoken].streams_as
@@ -103,6 +105,17 @@ class Reception:
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
 
+    def _waits(self, event: ResponseHeaders) -> Mapping[str, float | None]:
+        """How long targets asked to be left alone, by cluster; None where they did not say."""
+        refused = event.metadata.get(ATTEMPTS_NAMESPACE, {})
+        said = {cluster: why.partition(" ")[::2] for cluster, why in refused.items()}
+        now = self._case.world.now()
+        return {
+            cluster: health.retry_after(wait, now)
+            for cluster, (status, wait) in said.items()
+            if int(status) in health.BUSY
+        }
+
     def _choose(self, status: int, media_type: str, spoken: Format) -> Reader:
         case, call = self._case, self._call
         created = int(case.facts.asked_at.timestamp())
@@ -128,7 +141,10 @@ class Reception:
         released, end = fed
         facts = self._case.facts
         if released and facts.first_token_s is None:
-            facts.first_token_s = self._case.world.clock() - facts.started_s
+            now_s = self._case.world.clock()
+            facts.first_token_s = now_s - facts.started_s
+            if self._case.attempts is not None:
+                self._case.attempts.begun(now_s)
         if end:
             reject = self._reader.result.reject
             facts.error = reject.code if reject is not None else None
@@ -158,6 +174,7 @@ class Reception:
         served = {
             "x-dragoman-backend": target.backend if target else "",
             "x-dragoman-model": model if model.isascii() else "",
+            "x-dragoman-attempts": str(self._case.facts.attempts or ""),
             "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
             "x-dragoman-dropped": self._dropped(target),
             "content-type": self._type,

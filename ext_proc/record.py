@@ -22,6 +22,14 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """A target by the names that may be told."""
+
+    backend: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One request, complete."""
 
@@ -44,6 +52,8 @@ class Record:
     format: Format | None = None
     stream: bool = False
     attempts: int = 0
+    failed: tuple[Arm, ...] = ()
+    """The targets that were tried before, in order."""
     plan: Mapping[str, str] = field(default_factory=dict)
     """The versions that judged, by resource name."""
     usage: Usage | None = None
@@ -75,6 +85,7 @@ def _document(record: Record) -> dict[str, Any]:
         "stream": record.stream,
         "status": record.status,
         "attempts": record.attempts,
+        "failed": [{"backend": each.backend, "model": each.model} for each in record.failed],
         "plan": dict(record.plan),
         "duration_ms": round(record.duration_s * 1000, 3),
         "usage": record.usage,

@@ -1,54 +1,88 @@
-"""The order in which a request's targets are tried, and how many requests each AIBackend has.
+"""The order in which a request's targets are tried.
 
-Lower priority numbers first; among equals the weights draw lots. A full AIBackend is left out.
+Healthy ones first, then lower priority numbers; among equals the rule's selection decides, and
+where it sees no difference the caller's key or lots by weight do. A full AIBackend is left out.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from crds.plan import TargetPlan
-
-Chance = Callable[[], float]
-"""Uniform in [0, 1)."""
-
-
-class Slots:
-    """Requests in flight, by AIBackend."""
-
-    def __init__(self) -> None:
-        self._taken: Counter[str] = Counter()
-
-    def free(self, target: TargetPlan) -> bool:
-        """Whether the target's AIBackend takes another request."""
-        return target.max_concurrent is None or self._taken[target.backend] < target.max_concurrent
-
-    def take(self, backend: str) -> None:
-        """Count a request in."""
-        self._taken[backend] += 1
-
-    def give_back(self, backend: str) -> None:
-        """Count a request out."""
-        self._taken[backend] -= 1
-        if not self._taken[backend]:
-            del self._taken[backend]
+from ext_proc import selection, stickiness
+from ext_proc.selection import Chance, Choice
 
 
-def order(targets: Iterable[TargetPlan], slots: Slots, chance: Chance) -> tuple[TargetPlan, ...]:
-    """Return the targets in the order of attempts, leaving out those without weight or slot."""
-    priority = attrgetter("priority")
-    usable = sorted((t for t in targets if t.weight > 0 and slots.free(t)), key=priority)
-    return tuple(t for _, same in groupby(usable, priority) for t in _drawn(list(same), chance))
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A target that may be tried, and what gave it its place."""
+
+    target: TargetPlan
+    ejected: bool
+    """It failed of late, and so stands behind its peers."""
+    score: float
+    """What the rule's selection goes by: US dollars, seconds, requests in flight; else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A target that is not tried."""
+
+    target: TargetPlan
+    reason: Literal["NotAble", "NoWeight", "Full"]
+    """It cannot be told what the request says, gets no requests, or has as many as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who is tried, first to last, and who is not."""
+
+    ranked: tuple[Ranked, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def targets(self) -> tuple[TargetPlan, ...]:
+        """The targets in the order of attempts."""
+        return tuple(each.target for each in self.ranked)
+
+
+def order(choice: Choice) -> Order:
+    """Put a request's targets in the order of attempts."""
+    left_out = tuple(each for target in choice.rule.targets if (each := _left_out(target, choice)))
+    out = {each.target.cluster for each in left_out}
+    usable = [target for target in choice.able if target.cluster not in out]
+    score = selection.score(choice)
+    ranked = (
+        Ranked(target, choice.learned.health.ejected(target.cluster, choice.now_s), score(target))
+        for target in _lots(usable, choice)
+    )
+    by_rank = sorted(ranked, key=lambda each: (each.ejected, each.target.priority, each.score))
+    return Order(tuple(by_rank), left_out)
+
+
+def _left_out(target: TargetPlan, choice: Choice) -> LeftOut | None:
+    if all(target.cluster != each.cluster for each in choice.able):
+        return LeftOut(target, "NotAble")
+    if target.weight == 0:
+        return LeftOut(target, "NoWeight")
+    return None if choice.slots.free(target) else LeftOut(target, "Full")
+
+
+def _lots(targets: Sequence[TargetPlan], choice: Choice) -> Sequence[TargetPlan]:
+    bound = choice.bound
+    if bound is None:
+        return tuple(_drawn(targets, choice.chance))
+    return sorted(targets, key=lambda target: stickiness.lot(bound, target))
 
 
 def _drawn(targets: Sequence[TargetPlan], chance: Chance) -> Iterator[TargetPlan]:
     """Draw them one by one, each with the probability its weight has among those left."""
     left = list(targets)
-    while left:
+    while len(left) > 1:
         lot = chance() * sum(target.weight for target in left)
         index = 0
         while index < len(left) - 1 and lot >= left[index].weight:
             lot -= left[index].weight
             index += 1
         yield left.pop(index)
+    yield from left

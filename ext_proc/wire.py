@@ -49,7 +49,8 @@ def decode(message: bytes) -> Event:
             return RequestBody(request.request_body.body)
         case "response_headers":
             got = request.response_headers
-            return ResponseHeaders(_headers(got.headers), got.end_of_stream)
+            metadata = _metadata(request.metadata_context)
+            return ResponseHeaders(_headers(got.headers), got.end_of_stream, metadata)
         case "response_body":
             return ResponseBody(request.response_body.body, request.response_body.end_of_stream)
         case "response_trailers":

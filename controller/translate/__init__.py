@@ -185,6 +185,7 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
         formats=tuple(backend.paths),
         headers=backend.headers,
         max_body_bytes=max_body_bytes,
+        ejection=backend.ejection,
     )
 
 
@@ -205,5 +206,7 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
         unary_class=unary,
         stream_class=stream,
         translate=served.translate,
+        selection=served.rule.selection,
+        stickiness=rules.stickiness(served.rule),
         guards=levelled.of(served.route, served.rule.name),
     )

@@ -15,7 +15,7 @@ from controller.translate.conditions import Fault
 from controller.translate.providers import Provider
 from controller.translate.services import Endpoints, Services
 from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
-from crds.meta import Key
+from crds.meta import Key, seconds
 from crds.plan import Format, PathPlan, PricePlan, QuirksPlan
 
 Network = IPv4Network | IPv6Network
@@ -40,6 +40,7 @@ class Backend:
     models: tuple[str, ...]
     prices: Mapping[str, PricePlan]
     max_concurrent: int | None
+    ejection: ir.Ejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         tuple(model.name for model in spec.models),
         {model.name: _price(model.price) for model in spec.models if model.price},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
+        ir.Ejection(spec.ejection.consecutive_errors, seconds(spec.ejection.base_time)),
     )
 
 

@@ -5,7 +5,7 @@ body limit and the strictest word on unscanned content are in force. A policy th
 is told who won. Nothing here knows how levels follow each other in a request.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -166,11 +166,18 @@ def _meant(
 
 def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
     sizes = [size_bytes(each.max_body_size) for each in policies if each.max_body_size is not None]
+    prompts = [each.max_prompt_tokens for each in policies if each.max_prompt_tokens is not None]
+    outputs = [each.max_output_tokens for each in policies if each.max_output_tokens is not None]
     return Guards(
         request=tuple(guard for policy in policies for guard in policy.request),
         response=tuple(guard for policy in policies for guard in policy.response),
         max_body_bytes=min(sizes, default=None),
         block_unscanned=any(policy.unscanned == "Block" for policy in policies),
+        max_prompt_tokens=min(prompts, default=None),
+        max_output_tokens=min((each.limit for each in outputs), default=None),
+        refuse_output_above=min(
+            (each.limit for each in outputs if each.action == "Reject"), default=None
+        ),
         unavailable=", ".join(missing),
     )
 
@@ -198,20 +205,49 @@ def _overridden(
             yield from _lost(policy, place, rivals)
 
 
+class _Limit(NamedTuple):
+    """What a policy asks for, to compare and as written."""
+
+    number: int
+    written: str
+
+
+def _size(policy: Policy) -> _Limit | None:
+    written = policy.max_body_size
+    return _Limit(size_bytes(written), written) if written else None
+
+
+def _prompt(policy: Policy) -> _Limit | None:
+    tokens = policy.max_prompt_tokens
+    return _Limit(tokens, str(tokens)) if tokens else None
+
+
+def _output(policy: Policy) -> _Limit | None:
+    limit = policy.max_output_tokens
+    return _Limit(limit.limit, str(limit.limit)) if limit else None
+
+
+_SMALLEST: Mapping[str, Callable[[Policy], _Limit | None]] = {
+    "spec.request.maxBodySize": _size,
+    "spec.request.maxPromptTokens": _prompt,
+    "spec.request.maxOutputTokens": _output,
+}
+"""Limits of which the smallest is in force."""
+
+
 def _lost(policy: Policy, place: Level, rivals: list[Policy]) -> Iterator[Fault]:
     index = next(i for i, ref in enumerate(policy.targets) if level(policy.key, ref) == place)
-    sizes = [
-        (size_bytes(each.max_body_size), each.age, each) for each in rivals if each.max_body_size
-    ]
-    if policy.max_body_size and sizes:
-        smallest, _, winner = min(sizes, key=lambda each: each[:2])
-        if smallest < size_bytes(policy.max_body_size):
+    for field, stated in _SMALLEST.items():
+        if (asked := stated(policy)) is None:
+            continue
+        limits = [(limit, each.age, each.key) for each in rivals if (limit := stated(each))]
+        smallest, _, winner = min(limits, key=lambda each: (each[0].number, each[1]))
+        if smallest.number < asked.number:
             text = (
-                f"{policy.max_body_size} of {policy.key} loses to {winner.max_body_size} of "
-                f"{winner.key}; the smallest is in force"
+                f"{asked.written} of {policy.key} loses to {smallest.written} of {winner}; "
+                "the smallest is in force"
             )
-            place_ = "spec.request.maxBodySize"
-            yield Fault(policy.key, "Overridden", "Overridden", place_, text, index)
+            yield Fault(policy.key, "Overridden", "Overridden", field, text, index)
     strict = [each for each in rivals if each.unscanned == "Block"]
     if policy.unscanned == "Allow" and strict:
         text = f"Allow of {policy.key} loses to Block of {strict[0].key}; the strictest is in force"

@@ -12,7 +12,7 @@ from typing import Literal
 from controller.resources import Object, Resources
 from controller.translate import gateways
 from controller.translate.conditions import Fault
-from crds.aipolicy import AIPolicySpec, Guard, TargetRef
+from crds.aipolicy import AIPolicySpec, Guard, OutputLimit, TargetRef
 from crds.entities import ENTITIES
 from crds.explain import closest
 from crds.meta import Key
@@ -36,6 +36,8 @@ class Policy:
     response: tuple[GuardPlan, ...]
     max_body_size: str | None
     unscanned: Literal["Allow", "Block"] | None
+    max_prompt_tokens: int | None = None
+    max_output_tokens: OutputLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ def _policy(
         tuple(plans["response"]),
         request.max_body_size if request and enforced else None,
         request.unscanned if request and enforced else None,
+        request.max_prompt_tokens if request and enforced else None,
+        request.max_output_tokens if request and enforced else None,
     )
 
 

@@ -17,7 +17,7 @@ from controller.translate.grants import Grants
 from controller.translate.routes import Attached
 from crds.airoute import BackendRef, RouteRule
 from crds.meta import Key, seconds
-from crds.plan import TargetPlan
+from crds.plan import StickinessPlan, TargetPlan
 
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
@@ -90,6 +90,12 @@ def broken(served: Served) -> Served:
     return _served(served.route, served.index, served.rule, {})
 
 
+def stickiness(rule: RouteRule) -> StickinessPlan | None:
+    """What binds requests of this rule to one target."""
+    bound = rule.stickiness
+    return StickinessPlan(by=bound.by, name=bound.name or "") if bound else None
+
+
 def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | None:
     """Why a rule may not use an AIBackend; None if it may."""
     if not allowed.grants.permit("AIRoute", route.namespace, key):
@@ -143,6 +149,8 @@ def _target(backend: Backend, model: str | None, ref: BackendRef) -> TargetPlan:
         priority=ref.priority,
         prices=prices,
         max_concurrent=backend.max_concurrent,
+        eject_after=backend.ejection.after,
+        eject_s=backend.ejection.base_s,
     )
 
 

@@ -64,6 +64,8 @@ CONNECT_TIMEOUT = timedelta(seconds=5)
 IDLE_TIMEOUT = timedelta(seconds=50)
 """Shorter than providers': a connection they are about to close is not used for a prompt."""
 MIN_BUFFER = 1024 * 1024
+LONGEST_EJECTION = 12
+"""As many base times an endpoint that keeps failing is out at most."""
 _REFUSING = ("127.0.0.1", 1)
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _SAN = SubjectAltNameMatcherSanType
@@ -85,7 +87,7 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
         circuit_breakers=unlimited(),
-        outlier_detection=_ejection(),
+        outlier_detection=_ejection(target.ejection),
         upstream_connection_options=UpstreamConnectionOptions(
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
         ),
@@ -166,20 +168,20 @@ def _locality(priority: int, addresses: Iterable[tuple[str, int]]) -> LocalityLb
     )
 
 
-def _ejection() -> OutlierDetection:
+def _ejection(ejection: ir.Ejection) -> OutlierDetection:
     """Gateway errors and connections that fail eject for a short time; a plain 500 does not.
 
     At 99 % the refusing endpoint itself is never ejected while the others are.
     """
     return OutlierDetection(
         interval=timedelta(seconds=1),
-        base_ejection_time=timedelta(seconds=5),
-        max_ejection_time=timedelta(seconds=60),
+        base_ejection_time=timedelta(seconds=ejection.base_s),
+        max_ejection_time=timedelta(seconds=ejection.base_s * LONGEST_EJECTION),
         max_ejection_percent=99,
         split_external_local_origin_errors=True,
-        consecutive_gateway_failure=5,
+        consecutive_gateway_failure=ejection.after,
         enforcing_consecutive_gateway_failure=100,
-        consecutive_local_origin_failure=5,
+        consecutive_local_origin_failure=ejection.after,
         enforcing_consecutive_local_origin_failure=100,
         enforcing_consecutive_5xx=0,
         enforcing_success_rate=0,

@@ -75,6 +75,8 @@ CREDENTIALS = (
 )
 _STRIPPED = (*CREDENTIALS, "content-length", "accept-encoding", "forwarded", "via")
 _STRIPPED_PREFIXES = ("x-amz-", "x-dragoman-", "x-forwarded-", "x-envoy-")
+_LONGEST_WAIT = 40
+"""Characters of a Retry-After."""
 _INTERNAL_PREFIXES = ("x-dragoman-", "x-envoy-")
 
 _SEND, _SKIP = ProcessingModeHeaderSendMode.SEND, ProcessingModeHeaderSendMode.SKIP
@@ -179,7 +181,10 @@ def _guard() -> ExternalProcessor:
         message_timeout=MESSAGE_TIMEOUT,
         mutation_rules=HeaderMutationRules(allow_envoy=True),
         metadata_options=MetadataOptions(
-            receiving_namespaces=MetadataOptionsMetadataNamespaces(untyped=namespaces)
+            receiving_namespaces=MetadataOptionsMetadataNamespaces(untyped=namespaces),
+            forwarding_namespaces=MetadataOptionsMetadataNamespaces(
+                untyped=[plan.ATTEMPTS_NAMESPACE]
+            ),
         ),
     )
 
@@ -234,7 +239,8 @@ def _release(target: ir.Target) -> Lua:
     """The last word before the key is added: this target's address, or 503 if anything is amiss.
 
     Header mutation refuses `:path` and `:authority`, and Envoy judges `upstream_rbac` before the
-    filters in front of it have run, so this is Lua; any error in it is a refusal.
+    filters in front of it have run, so this is Lua; any error in it is a refusal. Of an answer that
+    Envoy may not pass on, but try the next target for, it tells the guard why.
     """
     code = f"""
 local function release(handle)
@@ -254,6 +260,20 @@ function envoy_on_request(handle)
   if not pcall(release, handle) then
     handle:respond({{[":status"] = "503"}}, "not released")
   end
+end
+
+local function tell(handle)
+  local headers = handle:headers()
+  local status = headers:get(":status")
+  if status == "429" or string.sub(status, 1, 1) == "5" then
+    local why = status .. " " .. string.sub(headers:get("retry-after") or "", 1, {_LONGEST_WAIT})
+    local metadata = handle:streamInfo():dynamicMetadata()
+    metadata:set({_lua(plan.ATTEMPTS_NAMESPACE)}, {_lua(target.name)}, why)
+  end
+end
+
+function envoy_on_response(handle)
+  pcall(tell, handle)
 end
 """
     return Lua(default_source_code=DataSource(inline_string=code))

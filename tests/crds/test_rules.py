@@ -154,6 +154,11 @@ rules = st.fixed_dictionaries(
         ),
     },
     optional={
+        "selection": choice("Weighted", "LowestCost"),
+        "stickiness": st.fixed_dictionaries(
+            {"by": choice("Header", "Cookie", "User")},
+            optional={"name": choice("x-tenant", "X-Tenant", "x-dragoman-a")},
+        ),
         "timeouts": st.fixed_dictionaries(
             {},
             optional=dict.fromkeys(("request", "attempt", "firstByte", "streamIdle"), durations),

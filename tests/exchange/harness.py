@@ -26,10 +26,11 @@ from ext_proc.events import (
     Stream,
 )
 from ext_proc.exchange import Exchange
+from ext_proc.learned import Learned
 from ext_proc.machine import Pending, World
 from ext_proc.plans import Snapshot, Update, compile_update
 from ext_proc.record import Record
-from ext_proc.targets import Slots
+from ext_proc.slots import Slots
 
 HERE = Path(__file__).parent
 HOST = "vh/host"
@@ -56,6 +57,7 @@ class Bench:
 
     plans: Snapshot
     slots: Slots = field(default_factory=Slots)
+    learned: Learned = field(default_factory=Learned)
     records: list[Record] = field(default_factory=list)
 
     def exchange(self) -> Exchange:
@@ -65,6 +67,7 @@ class Bench:
             now=lambda: datetime(2026, 11, 23, tzinfo=UTC),
             clock=lambda: 0.0,
             report=self.records.append,
+            learned=self.learned,
         )
         return Exchange(self.plans.hosts[HOST], self.plans, world)
 

@@ -68,6 +68,11 @@ def test_metadata_arrives_as_plain_values():
     assert wire.decode(message.SerializeToString()).metadata == {
         "dragoman": {"models": {"a/b": "m"}, "translate": True}
     }
+    answer = extproc_pb2.ProcessingRequest(response_headers=extproc_pb2.HttpHeaders())
+    answer.metadata_context.filter_metadata["dragoman.attempts"].update({"a/b": "429 7"})
+    assert wire.decode(answer.SerializeToString()).metadata == {
+        "dragoman.attempts": {"a/b": "429 7"}
+    }
 
 
 @pytest.mark.parametrize(
