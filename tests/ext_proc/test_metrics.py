@@ -13,7 +13,7 @@ from crds.plan import Format
 from ext_proc import metrics
 from ext_proc.call import Usage, Verdict
 from ext_proc.metrics import Metrics
-from ext_proc.record import Record, Writer, line
+from ext_proc.record import Arm, Record, Writer, line
 
 RECORD = Record(
     time=datetime(2026, 11, 23, tzinfo=UTC),
@@ -157,3 +157,26 @@ def test_a_full_queue_loses_the_newest_and_still_ends():
             os.read(reader.fileno(), 65536)
             closing.join(0.01)
             os.write(written, b".")
+
+
+def test_the_arms_of_a_canary_are_counted_apart():
+    counted = Metrics()
+    canary = {"backend": "ns/new", "served_model": "gpt-4.1"}
+    counted.observe(RECORD)
+    counted.observe(replace(RECORD, **canary, failed=(Arm("ns/b", "gpt-4o"),), duration_s=0.5))
+    counted.observe(replace(RECORD, **canary, status=500, usage=None, cost=None, duration_s=0.5))
+    counted.observe(replace(RECORD, backend=None, status=403, usage=None, cost=None))
+    rule = {"route": "ns/r", "rule": "default"}
+    old = {**rule, "backend": "ns/b", "model": "gpt-4o"}
+    new = {**rule, "backend": "ns/new", "model": "gpt-4.1"}
+    assert value(counted, "dragoman_target_answers_total", **old, status="200") == 1
+    assert value(counted, "dragoman_target_answers_total", **new, status="200") == 1
+    assert value(counted, "dragoman_target_answers_total", **new, status="500") == 1
+    assert value(counted, "dragoman_target_failures_total", **old) == 1
+    assert value(counted, "dragoman_target_failures_total", **new) is None
+    assert value(counted, "dragoman_target_duration_seconds_sum", **new) == 1.0
+    assert value(counted, "dragoman_target_tokens_total", **new, type="output") == 20
+    assert value(counted, "dragoman_target_cost_usd_total", **new) == 0.000225
+    counts = counted.registry.collect()
+    (answers,) = (each for each in counts if each.name == "dragoman_target_answers")
+    assert len([s for s in answers.samples if s.name.endswith("_total")]) == 3
