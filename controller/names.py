@@ -41,9 +41,12 @@ def route(key: Key) -> str:
     return f"{key.namespace}/{key.name}"
 
 
-def target(backend: Key, model: str | None) -> str:
-    """The Envoy cluster of an (AIBackend, model) pair; `*`: the model the caller asked for."""
-    return f"{backend.namespace}/{backend.name}/{model or '*'}"
+def target(backend: Key, model: str | None, arm: str = "") -> str:
+    """The Envoy cluster of an (AIBackend, model) pair; `*`: the model the caller asked for.
+
+    With a prompt of its own the pair is an arm of its own.
+    """
+    return f"{backend.namespace}/{backend.name}/{model or '*'}{arm and f'#{arm}'}"
 
 
 def api_key(backend: Key) -> str:

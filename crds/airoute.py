@@ -10,6 +10,7 @@ from crds.meta import (
     COOKIE_OR_HEADER,
     HEADER,
     HEADER_VALUE,
+    DataKey,
     Duration,
     Hostname,
     Label,
@@ -79,6 +80,33 @@ class Match(Model):
     """Request headers."""
 
 
+VARIABLE = r"^[A-Za-z][A-Za-z0-9_]*$"
+VARIABLE_IN_TEXT = r"\$\{([A-Za-z][A-Za-z0-9_]*)\}"
+"""Where a prompt's text names a variable."""
+
+
+class PromptVariable(Model):
+    """What `${name}` in a prompt stands for."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=VARIABLE)]
+    """As in the text."""
+    value: Annotated[str, StringConstraints(max_length=4096)]
+    """What stands in its place."""
+
+
+class PromptRef(Model):
+    """A system prompt in a ConfigMap of the AIRoute's own namespace; name a new one per version."""
+
+    name: Name
+    """The ConfigMap."""
+    key: DataKey = "prompt"
+    """The key of the ConfigMap that holds the text; `${name}` in it stands for a variable."""
+    mode: Literal["Prepend", "Append", "Replace"] = "Prepend"
+    """Where it stands beside the caller's own system prompt, or that it takes its place."""
+    variables: Annotated[tuple[PromptVariable, ...], Field(max_length=32), UniqueNames] = ()
+    """What the variables of the text stand for."""
+
+
 class BackendRef(Model):
     """One target: an AIBackend and the model to ask it for."""
 
@@ -92,6 +120,8 @@ class BackendRef(Model):
     """Share of requests among the backendRefs of the same priority."""
     priority: Annotated[int, Field(ge=0, le=15, strict=True)] = 0
     """0 is tried first; a higher one serves when all before it fail."""
+    prompt_ref: PromptRef | None = None
+    """A system prompt for what this target serves, so that prompts roll out as models do."""
 
 
 def _within(part: str, whole: str) -> Rule:

@@ -129,6 +129,13 @@ class QuirksPlan(PlanModel):
     set: dict[str, str] = Field(default_factory=dict)
 
 
+class PromptPlan(PlanModel):
+    """What a target adds to the system's words."""
+
+    mode: Literal["Prepend", "Append", "Replace"]
+    text: str
+
+
 class TargetPlan(PlanModel):
     """One (AIBackend, model) pair: one Envoy cluster."""
 
@@ -141,6 +148,7 @@ class TargetPlan(PlanModel):
     paths: dict[Format, PathPlan] = Field(default_factory=dict)
     """The formats it speaks, and where."""
     quirks: QuirksPlan = QuirksPlan()
+    prompt: PromptPlan | None = None
     weight: int
     priority: int
     prices: dict[str, PricePlan] = Field(default_factory=dict)

@@ -79,13 +79,16 @@ def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
 
 
 def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[bytes, _Losses]:
-    if wire.format != spoken.format:
-        written = requests.write(call.document, spoken, wire)
-        return strict.dumps(written.document), written.losses
-    if wire.quirks == _NO_QUIRKS and not foreign.present(call.format, call.original):
+    plain = wire.format == spoken.format and wire.prompt is None
+    present = foreign.present(call.format, call.original)
+    if plain and wire.quirks == _NO_QUIRKS and not present:
         call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()
-    return requests.fit(dialect.encode_request(call, call.stream), wire)
+    body = dialect.encode_request(call, call.stream)
+    if plain:
+        return requests.fit(body, wire)
+    written = requests.write(call.document, spoken, wire)
+    return strict.dumps(written.document), written.losses
 
 
 def _unsupported(call: Call, match: Match) -> Reject:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from crds.plan import FAMILIES, Format, PathPlan, QuirksPlan, TargetPlan
+from crds.plan import FAMILIES, Format, PathPlan, PromptPlan, QuirksPlan, TargetPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Wire:
     model: str
     path: str
     quirks: QuirksPlan
+    prompt: PromptPlan | None = None
 
     def metadata(self) -> dict[str, Any]:
         """As the guard tells it to the target's own filters."""
@@ -27,13 +28,21 @@ class Wire:
             "model": self.model,
             "path": self.path,
             "quirks": self.quirks.model_dump(mode="json", exclude_defaults=True),
+            **({"prompt": self.prompt.model_dump()} if self.prompt else {}),
         }
 
 
 def read(metadata: dict[str, Any]) -> Wire:
     """What `metadata` said."""
     quirks = QuirksPlan.model_validate(metadata["quirks"])
-    return Wire(metadata["format"], metadata["model"], metadata["path"], quirks)
+    prompt = metadata.get("prompt")
+    return Wire(
+        metadata["format"],
+        metadata["model"],
+        metadata["path"],
+        quirks,
+        PromptPlan.model_validate(prompt) if prompt else None,
+    )
 
 
 def find(target: TargetPlan, spoken: Format, model: str, *, stream: bool) -> Wire | None:
@@ -43,7 +52,7 @@ def find(target: TargetPlan, spoken: Format, model: str, *, stream: bool) -> Wir
         return None
     named = target.model or model
     path = _path(target.paths[format_], named, stream=stream)
-    return Wire(format_, named, path, target.quirks)
+    return Wire(format_, named, path, target.quirks, target.prompt)
 
 
 def reachable(target: TargetPlan) -> set[Format]:

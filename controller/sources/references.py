@@ -30,6 +30,7 @@ _PLACES: Mapping[str, tuple[_Place, ...]] = {
         _Place(("tls", "caCertificateRefs"), "ConfigMap"),
         _Place(("endpoint", "serviceRef"), "Service"),
     ),
+    "AIRoute": (_Place(("rules", "backendRefs", "promptRef"), "ConfigMap"),),
     "AIPolicy": (
         _Place(("request", "guards", "configMapRef"), "ConfigMap"),
         _Place(("response", "guards", "configMapRef"), "ConfigMap"),

@@ -18,19 +18,21 @@ from controller.translate import (
     grants,
     levels,
     policies,
+    prompts,
     routes,
     rules,
     statuses,
     virtual_hosts,
 )
-from controller.translate.backends import Backend, Backends
+from controller.translate.backends import Backends
 from controller.translate.conditions import Fault, Status
 from controller.translate.grants import Grants
 from controller.translate.levels import Levels
 from controller.translate.memo import Memo
 from controller.translate.policies import Accepted
+from controller.translate.prompts import Prompts
 from controller.translate.routes import Attached
-from controller.translate.rules import Served
+from controller.translate.rules import Callee, Served
 from controller.translate.virtual_hosts import Hosts
 from crds.gateway import GatewaySpec
 from crds.meta import Key
@@ -77,27 +79,28 @@ def translate(
     attached = routes.attach(resources, opened, memo)
     in_force = policies.find(resources, accepted)
     levelled = levels.attach(in_force, resources, opened, attached.attached)
-    served, wrong = _served(attached.attached, called, permits, memo)
+    texts = prompts.find(resources)
+    served, wrong = _served(attached.attached, called, permits, texts, memo)
     hosts = virtual_hosts.build(opened.listeners, attached.attached, served, levelled, memo)
     live = {
         each.route.key: _live(served[each.route.key], hosts)
         for each in attached.attached
         if each.hosts
     }
-    pairs = _pairs(live.values())
+    callees = _callees(live.values())
     before, after = (opened, called, attached), (hosts, in_force, levelled)
     outcome = statuses.Outcome(
         opened,
         called,
         attached.attached,
         in_force,
-        frozenset(backend.key for backend, _ in pairs.values()),
+        frozenset(each.backend.key for each in callees.values()),
         (*_faults(before), *wrong, *_faults(after)),
     )
     plans = memo.each(
         "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
     )
-    config = _config(hosts, pairs, opened.certificates, live, tuple(plans.values()))
+    config = _config(hosts, callees, opened.certificates, live, tuple(plans.values()))
     told = statuses.write(resources, outcome, memo)
     return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
 
@@ -107,14 +110,14 @@ def _faults(parts: Iterable[_Faulty]) -> Iterator[Fault]:
 
 
 def _served(
-    attached: Sequence[Attached], called: Backends, permits: Grants, memo: Memo
+    attached: Sequence[Attached], called: Backends, permits: Grants, texts: Prompts, memo: Memo
 ) -> tuple[dict[Key, tuple[Served, ...]], list[Fault]]:
     """The rules of every AIRoute, resolved, and what is wrong with them."""
     resolved = memo.each(
         "rules",
-        (called, permits),
+        (called, permits, texts),
         ((each.route.key, each) for each in attached),
-        lambda each: rules.serve(each, called, permits),
+        lambda each: rules.serve(each, called, permits, texts),
     )
     served = {key: found for key, (found, _) in resolved.items()}
     return served, [fault for _, wrong in resolved.values() for fault in wrong]
@@ -129,31 +132,28 @@ def _live(served: Sequence[Served], hosts: Hosts) -> tuple[Served, ...]:
     )
 
 
-def _pairs(live: Iterable[Sequence[Served]]) -> dict[str, tuple[Backend, str | None]]:
-    """Every (AIBackend, model) pair that some rule refers to, by the name of its cluster."""
-    pairs = {
-        names.target(backend.key, model): (backend, model)
-        for served in live
-        for rule in served
-        for backend, model in rule.backends
+def _callees(live: Iterable[Sequence[Served]]) -> dict[str, Callee]:
+    """Everything that some rule refers to, by the name of its cluster."""
+    callees = {
+        callee.cluster: callee for served in live for rule in served for callee in rule.callees
     }
-    return dict(sorted(pairs.items()))
+    return dict(sorted(callees.items()))
 
 
 def _config(
     hosts: Hosts,
-    pairs: Mapping[str, tuple[Backend, str | None]],
+    callees: Mapping[str, Callee],
     certificates: Sequence[ir.CertificateSecret],
     live: Mapping[Key, Sequence[Served]],
     plans: tuple[RoutePlan, ...],
 ) -> ir.Config:
     of_backends = {
-        secret.name: secret for backend, _ in pairs.values() for secret in backend.secrets
+        secret.name: secret for each in callees.values() for secret in each.backend.secrets
     }
     secrets: list[ir.Secret] = [*certificates, *of_backends.values()]
     targets = tuple(
-        _target(name, backend, model, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
-        for name, (backend, model) in pairs.items()
+        _target(name, callee, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
+        for name, callee in callees.items()
     )
     return ir.Config(
         listeners=hosts.listeners,
@@ -166,11 +166,11 @@ def _config(
 
 
 def _uses(served: Sequence[Served]) -> tuple[str, ...]:
-    pairs = (pair for rule in served for pair in rule.backends)
-    return tuple(sorted({names.target(backend.key, model) for backend, model in pairs}))
+    return tuple(sorted({callee.cluster for rule in served for callee in rule.callees}))
 
 
-def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int) -> ir.Target:
+def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
+    backend = callee.backend
     return ir.Target(
         name=name,
         backend=backend.key,
@@ -181,7 +181,7 @@ def _target(name: str, backend: Backend, model: str | None, max_body_bytes: int)
         tls=backend.tls,
         credential=backend.credential,
         signing=backend.signing,
-        model=model,
+        model=callee.model,
         formats=tuple(backend.paths),
         headers=backend.headers,
         max_body_bytes=max_body_bytes,

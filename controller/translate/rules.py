@@ -11,16 +11,34 @@ from dataclasses import dataclass
 
 from controller import ir, names
 from controller.translate import grants as permissions
+from controller.translate import prompts
 from controller.translate.backends import Backend, Backends
 from controller.translate.conditions import Fault, Reason
 from controller.translate.grants import Grants
+from controller.translate.prompts import Problem, Prompts
 from controller.translate.routes import Attached
 from crds.airoute import BackendRef, RouteRule
 from crds.meta import Key, seconds
-from crds.plan import StickinessPlan, TargetPlan
+from crds.plan import PromptPlan, StickinessPlan, TargetPlan
 
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """An (AIBackend, model) pair that can be called."""
+
+    backend: Backend
+    model: str | None
+    arm: str = ""
+    """What tells it from the same pair with another prompt."""
+    prompt: PromptPlan | None = None
+
+    @property
+    def cluster(self) -> str:
+        """The name of its Envoy cluster."""
+        return names.target(self.backend.key, self.model, self.arm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +48,8 @@ class Served:
     route: Key
     index: int
     rule: RouteRule
-    backends: tuple[tuple[Backend, str | None], ...]
-    """All (AIBackend, model) pairs that can be called; those of weight 0 are kept warm."""
+    callees: tuple[Callee, ...]
+    """All that can be called; those of weight 0 are kept warm."""
     targets: tuple[TargetPlan, ...]
     translate: bool
     classes: tuple[ir.TrafficClass, ...]
@@ -44,45 +62,60 @@ class _Allowed:
 
     backends: Backends
     grants: Grants
+    prompts: Prompts
     gateways: list[str]
     """Namespaces of the Gateways that serve it."""
 
 
 def serve(
-    attached: Attached, backends: Backends, grants: Grants
+    attached: Attached, backends: Backends, grants: Grants, texts: Prompts
 ) -> tuple[tuple[Served, ...], tuple[Fault, ...]]:
     """Resolve every rule of an AIRoute."""
     served: list[Served] = []
     faults: list[Fault] = []
     gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     for index, rule in enumerate(attached.route.spec.rules):
-        pairs, wrong = _resolve(
-            attached.route.key, index, rule, _Allowed(backends, grants, gateways)
+        callees, wrong = _resolve(
+            attached.route.key, index, rule, _Allowed(backends, grants, texts, gateways)
         )
         faults += wrong
-        served.append(_served(attached.route.key, index, rule, pairs))
+        served.append(_served(attached.route.key, index, rule, callees))
     return tuple(served), tuple(faults)
 
 
 def _resolve(
     route: Key, index: int, rule: RouteRule, allowed: _Allowed
-) -> tuple[dict[int, tuple[Backend, str | None]], list[Fault]]:
+) -> tuple[dict[int, Callee], list[Fault]]:
     """What each backendRef of a rule leads to, by its place in the list."""
-    pairs: dict[int, tuple[Backend, str | None]] = {}
-    seen: set[tuple[Key, str | None]] = set()
+    callees: dict[int, Callee] = {}
     faults: list[Fault] = []
     for number, ref in enumerate(rule.backend_refs):
-        key = Key("AIBackend", ref.namespace or route.namespace, ref.name)
-        refused = _refused(route, key, allowed)
-        if refused is None and (key, ref.model) in seen:
-            refused = "Duplicate", f"{key} stands twice with this model; add up the weights"
-        if refused is None:
-            seen.add((key, ref.model))
-            pairs[number] = allowed.backends.found[key], ref.model
+        found = _callee(route, ref, allowed)
+        if isinstance(found, Callee) and found.cluster in (
+            each.cluster for each in callees.values()
+        ):
+            text = f"{found.backend.key} stands twice with this model; add up the weights"
+            found = "Duplicate", "", text
+        if isinstance(found, Callee):
+            callees[number] = found
         else:
-            field = f"spec.rules[{index}].backendRefs[{number}]"
-            faults.append(Fault(route, "ResolvedRefs", refused[0], field, refused[1]))
-    return pairs, faults
+            field = f"spec.rules[{index}].backendRefs[{number}]{found[1]}"
+            faults.append(Fault(route, "ResolvedRefs", found[0], field, found[2]))
+    return callees, faults
+
+
+def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
+    key = Key("AIBackend", ref.namespace or route.namespace, ref.name)
+    if refused := _refused(route, key, allowed):
+        return refused[0], "", refused[1]
+    backend = allowed.backends.found[key]
+    if ref.prompt_ref is None:
+        return Callee(backend, ref.model)
+    prompt = prompts.plan(ref.prompt_ref, route.namespace, allowed.prompts)
+    if not isinstance(prompt, PromptPlan):
+        return prompt[0], f".promptRef.{prompt[1]}", prompt[2]
+    arm = f"{route.namespace}/{ref.prompt_ref.name}/{ref.prompt_ref.key}"
+    return Callee(backend, ref.model, arm, prompt)
 
 
 def broken(served: Served) -> Served:
@@ -110,41 +143,39 @@ def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | No
     return None
 
 
-def _live(pairs: Mapping[int, tuple[Backend, str | None]], rule: RouteRule) -> list[int]:
-    """The backendRefs that get requests."""
-    return [number for number in pairs if rule.backend_refs[number].weight > 0]
-
-
-def _served(
-    route: Key, index: int, rule: RouteRule, pairs: Mapping[int, tuple[Backend, str | None]]
-) -> Served:
-    live = _live(pairs, rule)
+def _served(route: Key, index: int, rule: RouteRule, callees: Mapping[int, Callee]) -> Served:
+    live = [number for number in callees if rule.backend_refs[number].weight > 0]
     if not live:
         return Served(route, index, rule, (), (), translate=False, classes=())
-    sent = [(model, backend.paths, backend.quirks) for backend, model in (pairs[n] for n in live)]
+    sent = [
+        (each.model, each.backend.paths, each.backend.quirks, each.prompt)
+        for each in (callees[number] for number in live)
+    ]
     translate = any(each != sent[0] for each in sent)
     return Served(
         route,
         index,
         rule,
-        tuple(pairs.values()),
-        targets=tuple(_target(*pairs[number], rule.backend_refs[number]) for number in live),
+        tuple(callees.values()),
+        targets=tuple(_target(callees[number], rule.backend_refs[number]) for number in live),
         translate=translate,
         classes=tuple(_classes(rule, translate=translate, targets=len(live))),
     )
 
 
-def _target(backend: Backend, model: str | None, ref: BackendRef) -> TargetPlan:
+def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
+    backend, model = callee.backend, callee.model
     prices = {
         name: price for name, price in sorted(backend.prices.items()) if model in (None, name)
     }
     return TargetPlan(
-        cluster=names.target(backend.key, model),
+        cluster=callee.cluster,
         backend=f"{backend.key.namespace}/{backend.key.name}",
         provider=backend.provider,
         model=model,
         paths=dict(backend.paths),
         quirks=backend.quirks,
+        prompt=callee.prompt,
         weight=ref.weight,
         priority=ref.priority,
         prices=prices,

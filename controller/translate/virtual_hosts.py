@@ -137,8 +137,8 @@ def _listed(claim: Claim, served: Served) -> Iterator[str]:
         yield claim.model.value
         return
     prefix = claim.model.value if claim.model else ""
-    for backend, model in served.backends:
-        for name in backend.models if model is None else (model,):
+    for callee in served.callees:
+        for name in callee.backend.models if callee.model is None else (callee.model,):
             if name.startswith(prefix):
                 yield name
 
@@ -187,9 +187,8 @@ def _largest_body(hosts: Iterable[_Host], limits: Mapping[int, int]) -> dict[str
     largest: dict[str, int] = {}
     for tier, limit in of_tier.values():
         for rule in tier.rules:
-            for backend, model in rule.backends:
-                cluster = names.target(backend.key, model)
-                largest[cluster] = max(largest.get(cluster, 0), limit)
+            for callee in rule.callees:
+                largest[callee.cluster] = max(largest.get(callee.cluster, 0), limit)
     return largest
 
 

@@ -8,7 +8,7 @@ import msgspec
 from crds.plan import Format, QuirksPlan
 from ext_proc.call import Line
 from ext_proc.formats import strict
-from ext_proc.translation import foreign
+from ext_proc.translation import foreign, prompts
 from ext_proc.translation.codec import Written
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.table import CODECS
@@ -28,6 +28,7 @@ class Spoken:
 
 def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
     """Write a decoded request for a wire. Raise UnspeakableError."""
+    document = prompts.apply(document, spoken.format, wire.prompt)
     if wire.format == spoken.format:
         adapted = dict(document)
         return Written(adapted, adapt(adapted, wire))
@@ -40,7 +41,7 @@ def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
 
 def rewrite(body: bytes, spoken: Spoken, wire: Wire) -> bytes:
     """Write a body for a wire, as the translate filter does it: the guard has read it before."""
-    if wire.format == spoken.format:
+    if wire.format == spoken.format and wire.prompt is None:
         return fit(body, wire)[0]
     return strict.dumps(write(strict.loads(body), spoken, wire).document)
 

@@ -1,0 +1,64 @@
+"""Prompts: the system prompt of each backendRef that has one, with its variables filled in.
+
+A prompt that cannot be had takes its target out of the rule: to serve without it would be to answer
+another question.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import re2
+
+from controller.resources import Object, Resources
+from controller.translate.conditions import Reason
+from crds.airoute import VARIABLE_IN_TEXT, AIRouteSpec, PromptRef
+from crds.meta import Key
+from crds.plan import PromptPlan
+
+LONGEST = 32 * 1024
+"""Bytes of a prompt once its variables are filled in: it travels with every request."""
+_VARIABLE = re2.compile(VARIABLE_IN_TEXT)
+
+Prompts = Mapping[Key, Mapping[str, str]]
+"""The ConfigMaps that backendRefs name, as far as they are there."""
+Problem = tuple[Reason, str, str]
+"""The reason, the field of the promptRef, and the text of a fault."""
+
+
+def find(resources: Resources) -> Prompts:
+    """What prompts are made from: little of all ConfigMaps."""
+    maps = resources.config_maps
+    return {key: maps[key] for key in sorted(_named(resources.routes.values())) if key in maps}
+
+
+def _named(routes: Iterable[Object[AIRouteSpec]]) -> set[Key]:
+    return {
+        Key("ConfigMap", route.key.namespace, ref.prompt_ref.name)
+        for route in routes
+        for rule in route.spec.rules
+        for ref in rule.backend_refs
+        if ref.prompt_ref is not None
+    }
+
+
+def plan(ref: PromptRef, namespace: str, prompts: Prompts) -> PromptPlan | Problem:
+    """The prompt of one backendRef."""
+    key = Key("ConfigMap", namespace, ref.name)
+    if key not in prompts:
+        text = f"{key} does not exist; create it with the key {ref.key}"
+        return "ConfigMapNotFound", "name", text
+    template = prompts[key].get(ref.key)
+    if template is None:
+        return "ConfigMapNotFound", "key", f"{key} has no key {ref.key}; add it or name another"
+    given = {each.name: each.value for each in ref.variables}
+    named = dict.fromkeys(_VARIABLE.findall(template))
+    if unset := [name for name in named if name not in given]:
+        text = f"{ref.key} of {key} has more variables: {', '.join(unset)}"
+        return "UnsupportedValue", "variables", text
+    if unused := [name for name in given if name not in named]:
+        text = f"{ref.key} of {key} has no variables {', '.join(unused)}"
+        return "UnsupportedValue", "variables", text
+    filled = _VARIABLE.sub(lambda found: given[found.group(1)], template).strip()
+    if not filled or len(filled.encode()) > LONGEST:
+        wrong = f"is longer than {LONGEST} bytes" if filled else "is empty"
+        return "UnsupportedValue", "key", f"{ref.key} of {key} {wrong}"
+    return PromptPlan(mode=ref.mode, text=filled)
