@@ -1,6 +1,7 @@
 """OpenAI's SDK speaks Responses with providers of other formats: whole, streamed, over two turns."""
 
 import json
+from pathlib import Path
 
 import httpx2
 import openai
@@ -9,6 +10,8 @@ from pydantic import BaseModel
 
 from crds.plan import QuirksPlan
 from ext_proc.call import Line
+from ext_proc.detectors import pii
+from ext_proc.detectors.stream import Redactor
 from ext_proc.formats import strict
 from ext_proc.formats.table import DIALECTS
 from ext_proc.translation import requests
@@ -35,6 +38,7 @@ TOOL = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False},
     "strict": True,
 }  # fmt: skip
+RECORDED = Path(__file__).parent / "recorded" / "responses"
 PROVIDERS = ("AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIChat")
 THOUGHT = Thinking("Two cities.", "c2lnbmVk")
 CALLS = (ToolCall("c1", "weather", '{"city":"Paris"}'), ToolCall("c2", "weather", '{"city":"Lima"}'))  # fmt: skip
@@ -45,8 +49,9 @@ ANSWER = Choice((Text("Rain and sun."),), "stop")
 class Provider:
     """A provider of one format behind the translation, as the gateway has it."""
 
-    def __init__(self, format_, *choices):
+    def __init__(self, format_, *choices, guard=None):
         self.format, self.choices, self.got = format_, list(choices), []
+        self.guard = guard
 
     def __call__(self, request):
         dialect = DIALECTS["OpenAIResponses"]
@@ -67,7 +72,7 @@ class Provider:
         raw = b"".join(writer.write(delta) for delta in pieces(response)) + writer.end()
         sent = b"".join(answer.feed(raw[at : at + 17]) for at in range(0, len(raw), 17))
         sent += answer.end()
-        passed = dialect.stream(call, None)
+        passed = dialect.stream(call, self.guard)
         sent = passed.feed(sent) + passed.end()
         headers = {"content-type": "text/event-stream"}
         return httpx2.Response(200, content=sent, headers=headers)
@@ -171,3 +176,61 @@ def test_a_refused_request_has_its_class():
 
     with pytest.raises(openai.BadRequestError, match="input"):
         client(refused).responses.create(model="m", input="hi")
+
+
+USER = {"role": "user", "content": "hi"}
+PARTED = {"role": "user", "parts": [{"text": "hi"}]}
+BLOCKED = {"role": "user", "content": [{"text": "hi"}]}
+NEXT_TURN = {
+    "OpenAIChat": lambda said: {"messages": [USER, said["choices"][0]["message"], USER]},
+    "AnthropicMessages": lambda said: {
+        "max_tokens": 9,
+        "messages": [USER, {"role": "assistant", "content": said["content"]}, USER],
+    },
+    "GeminiContent": lambda said: {"contents": [PARTED, said["candidates"][0]["content"], PARTED]},
+    "BedrockConverse": lambda said: {"messages": [BLOCKED, said["output"]["message"], BLOCKED]},
+}
+
+
+@pytest.mark.parametrize("caller", NEXT_TURN)
+@pytest.mark.parametrize("name", ["reasoning_encrypted", "reasoning_without_summary"])
+def test_openais_reasoning_comes_back_from_callers_of_other_formats(caller, name):
+    document = json.loads((RECORDED / f"{name}.json").read_text())
+    response = CODECS["OpenAIResponses"].read_response(document)
+    asked = Asked("m", "req-1", 1_757_500_000)
+    said = json.loads(strict.dumps(CODECS[caller].write_response(response, asked)))
+    body = strict.loads(json.dumps({"model": "m", **NEXT_TURN[caller](said)}).encode())
+    wire = Wire("OpenAIResponses", "m", "/", QuirksPlan())
+    sent = requests.write(body, Spoken(caller, Line("m")), wire).document["input"]
+    (thought,) = [item for item in sent if item["type"] == "reasoning"]
+    assert thought["encrypted_content"] == document["output"][0]["encrypted_content"]
+    assert [item["type"] for item in sent] == ["message", "reasoning", "message", "message"]
+
+
+class Redacting:
+    """A guard that redacts, on a stream."""
+
+    blocked = False
+
+    def __init__(self):
+        self._redactor = Redactor(pii.detector(("Email",)))
+
+    def push(self, text):
+        return self._redactor.push(text)
+
+    def finish(self):
+        return self._redactor.finish()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_guards_read_translated_streams(provider):
+    parts = (
+        Thinking("ana@mail.example asks.", "c2lnbmVk"),
+        Text("Dear ana@mail.example!"),
+        ToolCall("c1", "mail", '{"to":"ana@mail.example"}'),
+    )
+    served = Provider(provider, Choice(parts, "tool_calls"), guard=lambda origin: Redacting())
+    final = ask(client(served), [{"role": "user", "content": "mail her"}], stream=True)
+    assert final.output_text == "Dear [REDACTED:Email]!"
+    assert "mail.example" not in final.model_dump_json()
+    assert final.output[-1].arguments == '{"to":"[REDACTED:Email]"}'
