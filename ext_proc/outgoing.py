@@ -17,7 +17,7 @@ from ext_proc.matching import Match
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss
-from ext_proc.translation.requests import Spoken
+from ext_proc.translation.requests import NAMED_WITHIN, Spoken
 from ext_proc.wires import Wire
 
 _NO_QUIRKS = QuirksPlan()
@@ -82,7 +82,8 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
     if wire.format != spoken.format:
         written = requests.write(call.document, spoken, wire)
         return strict.dumps(written.document), written.losses
-    if wire.quirks == _NO_QUIRKS and not foreign.present(call.format, call.original):
+    named = wire.format not in NAMED_WITHIN or wire.model == call.model
+    if named and wire.quirks == _NO_QUIRKS and not foreign.present(call.format, call.original):
         call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()
     return requests.fit(dialect.encode_request(call, call.stream), wire)

@@ -78,7 +78,10 @@ def limit_output(call: Call, limit: int) -> None:
     """Let a model write no more than this; formats whose answers are no text stay as they are."""
     fields = _fields(call)
     stated = [field for field in fields if _read(call.document, field) is not None]
-    for field in stated or fields[:1]:
+    begun = [
+        field for field in fields if field[0] in call.document
+    ]  # never say one in two spellings
+    for field in stated or (begun or fields)[:1]:
         if (asked := _read(call.document, field)) is None or asked > limit:
             _write(call.document, field, limit)
             call.edited = True
