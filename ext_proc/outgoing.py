@@ -17,7 +17,7 @@ from ext_proc.matching import Match
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss
-from ext_proc.translation.requests import Spoken
+from ext_proc.translation.requests import NAMED_WITHIN, Spoken
 from ext_proc.wires import Wire
 
 _NO_QUIRKS = QuirksPlan()
@@ -80,8 +80,9 @@ def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
 
 def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[bytes, _Losses]:
     plain = wire.format == spoken.format and wire.prompt is None
-    present = foreign.present(call.format, call.original)
-    if plain and wire.quirks == _NO_QUIRKS and not present:
+    named = wire.format not in NAMED_WITHIN or wire.model == call.model
+    alike = plain and named and wire.quirks == _NO_QUIRKS
+    if alike and not foreign.present(call.format, call.original):
         call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()
     body = dialect.encode_request(call, call.stream)

@@ -36,6 +36,11 @@ _ANTHROPIC = (
     f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'] == 'AnthropicMessages'"
     " : (request.path.startsWith('/v1/messages') || 'anthropic-version' in request.headers))"
 )
+_GEMINI = (
+    f"({_JUDGED}"
+    f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'].startsWith('Gemini')"
+    " : (request.path.startsWith('/v1beta') || 'x-goog-api-client' in request.headers))"
+)
 _UNRELEASED = "(has(response.code_details) && response.code_details == 'lua_response')"
 _REFUSED = "(has(response.code_details) && response.code_details.startsWith('rbac_access_denied'))"
 """The provider's name leads to a network that no request may go to."""
@@ -107,6 +112,19 @@ REFUSALS = (
 """First match wins; 5xx before a verdict is always a missing guard."""
 
 
+_GEMINI_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    413: "INVALID_ARGUMENT",
+    421: "FAILED_PRECONDITION",
+    431: "INVALID_ARGUMENT",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
 def local_replies() -> LocalReplyConfig:
     """What Envoy says instead of plain text."""
     return LocalReplyConfig(mappers=[ResponseMapper(filter=_when(_ANSWERED)), *_mappers()])
@@ -152,7 +170,15 @@ def _mappers() -> Iterator[ResponseMapper]:
                 "code": refusal.code,
             }
         }
+        gemini = {
+            "error": {
+                "code": refusal.status,
+                "message": refusal.message,
+                "status": _GEMINI_STATUSES[refusal.status],
+            }
+        }
         yield _mapper(f"{_ANTHROPIC} && ({refusal.when})", refusal.status, anthropic)
+        yield _mapper(f"{_GEMINI} && ({refusal.when})", refusal.status, gemini)
         yield _mapper(refusal.when, refusal.status, openai)
 
 

@@ -13,6 +13,7 @@ from crds.plan import Format
 from ext_proc.formats import (
     anthropic_tables,
     bedrock_tables,
+    gemini_embeddings,
     gemini_inspected,
     gemini_tables,
     openai_embeddings,
@@ -42,6 +43,8 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("BedrockConverse", "request"): bedrock_tables.REQUEST,
     ("BedrockConverse", "response"): bedrock_tables.RESPONSE,
     ("BedrockConverse", "stream"): Object(bedrock_tables.EVENTS),
+    ("GeminiEmbeddings", "request"): gemini_embeddings.REQUEST,
+    ("GeminiEmbeddings", "response"): gemini_embeddings.RESPONSE,
 }
 _DELTA: Path = ("choices", "[]", "delta")
 _HOW = {

@@ -6,17 +6,27 @@
 A stream is asked for by the method and comes as events only with `alt=sse`, as the SDKs send it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
 import re2
+
+from crds.plan import Format
 
 _LONGEST_MODEL = 256
 _PREFIX = re2.compile(
     r"/v1(?:beta)?/models/"
     r"|/v1(?:beta1)?/(?:projects/[^/?#%]+/locations/[^/?#%]+/)?publishers/google/models/"
 )
-_METHODS = frozenset({"generateContent", "streamGenerateContent"})
+_METHODS: Mapping[str, Format] = MappingProxyType(
+    {
+        "generateContent": "GeminiContent",
+        "streamGenerateContent": "GeminiContent",
+        "batchEmbedContents": "GeminiEmbeddings",
+    }
+)
 MODELS = "/v1beta/models"
 
 
@@ -26,6 +36,11 @@ class Named:
 
     model: str
     method: str
+
+    @property
+    def format(self) -> Format:
+        """What is spoken there."""
+        return _METHODS[self.method]
 
     @property
     def stream(self) -> bool:

@@ -185,9 +185,10 @@ _TOOL: dict[str, Rule] = {
     "fileSearch": Json("ToolDefinitions", kind="file_id"),
     "mcpServers": Json("ToolDefinitions", kind="mcp"),
 }
+CONTENT = _content("User")
 REQUEST = Message(
     {
-        "contents": Each(_content("User")),
+        "contents": Each(CONTENT),
         "systemInstruction": _content("System", roles=False),
         "tools": Each(Message(_TOOL, origin="ToolDefinitions")),
         "toolConfig": Json("ToolDefinitions"),
@@ -200,7 +201,7 @@ REQUEST = Message(
     }
 )
 _DETAILS = Each(Numbers())
-_USAGE: dict[str, Rule] = {
+_STATED: dict[str, Rule] = {
     "promptTokenCount": Token(),
     "candidatesTokenCount": Token(),
     "totalTokenCount": Token(),
@@ -213,6 +214,7 @@ _USAGE: dict[str, Rule] = {
     "cacheTokensDetails": _DETAILS,
     "toolUsePromptTokensDetails": _DETAILS,
 }
+USAGE = Message(_STATED, strict=False)
 _RATED = Each(Message(_RATING, strict=False))
 _CANDIDATE: dict[str, Rule] = {
     "index": Token(),
@@ -236,7 +238,7 @@ RESPONSE = Message(
     {
         "candidates": Each(Message(_CANDIDATE, origin="Assistant", strict=False)),
         "promptFeedback": Message(_FEEDBACK, strict=False),
-        "usageMetadata": Message(_USAGE, strict=False),
+        "usageMetadata": USAGE,
         "modelVersion": Token(),
         "responseId": Token(),
         "createTime": Token(),

@@ -75,10 +75,14 @@ def output_limit(call: Call) -> int | None:
 
 
 def limit_output(call: Call, limit: int) -> None:
-    """Let a model write no more than this; formats whose answers are no text stay as they are."""
+    """Let a model write no more than this; formats whose answers are no text stay as they are.
+
+    An object that is there already is the one to write into: its other spelling would be a second.
+    """
     fields = _fields(call)
     stated = [field for field in fields if _read(call.document, field) is not None]
-    for field in stated or fields[:1]:
+    begun = [field for field in fields if isinstance(call.document.get(field[0]), dict)]
+    for field in stated or (begun or fields)[:1]:
         if (asked := _read(call.document, field)) is None or asked > limit:
             _write(call.document, field, limit)
             call.edited = True

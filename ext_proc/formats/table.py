@@ -20,6 +20,7 @@ from ext_proc.formats import (
     bedrock_converse,
     bedrock_paths,
     gemini_content,
+    gemini_embeddings,
     gemini_paths,
     openai_chat,
     openai_embeddings,
@@ -35,6 +36,7 @@ DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
         "AnthropicMessages": anthropic_messages.DIALECT,
         "GeminiContent": gemini_content.DIALECT,
         "BedrockConverse": bedrock_converse.DIALECT,
+        "GeminiEmbeddings": gemini_embeddings.DIALECT,
     }
 )
 
@@ -99,7 +101,7 @@ def _gemini(path: str) -> Endpoint | None:
     named = gemini_paths.read(path)
     if named is None:
         return None
-    return Endpoint("POST", path, "GeminiContent", "call", named.model, named.stream)
+    return Endpoint("POST", path, named.format, "call", named.model, named.stream)
 
 
 def _bedrock(path: str) -> Endpoint | None:

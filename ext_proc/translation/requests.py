@@ -64,6 +64,8 @@ def adapt(document: dict[str, Any], wire: Wire) -> tuple[Loss, ...]:
         document["model"] = wire.model
         if not quirks.model_in_body:
             del document["model"]
+    if wire.format in NAMED_WITHIN and "requests" in document:
+        document["requests"] = _named(document["requests"], wire.model)
     for name, other in quirks.rename.items():
         if name in document:
             document[other] = document.pop(name)
@@ -72,5 +74,14 @@ def adapt(document: dict[str, Any], wire: Wire) -> tuple[Loss, ...]:
     return tuple(Loss(name) for name in missing if name not in _UNMISSED)
 
 
+def _named(requests: Any, model: str) -> list[dict[str, Any]]:
+    """The requests of a batch, for another model."""
+    listed = _BATCH.decode(requests) if isinstance(requests, msgspec.Raw) else requests
+    return [{**each, "model": f"models/{model}"} for each in listed]
+
+
+NAMED_WITHIN: frozenset[Format] = frozenset({"GeminiEmbeddings"})
+"""Formats that name the model again in each request of a batch."""
+_BATCH = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _UNMISSED = frozenset({"stream", "stream_options"})
 """Said elsewhere, or only ever asked for by us."""

@@ -29,6 +29,7 @@ REQUIRED = {
     "AnthropicMessages": {"model": "m", "messages": [{"role": "user", "content": "a"}]},
     "GeminiContent": {"contents": [{"parts": [{"text": "a"}]}]},
     "BedrockConverse": {"messages": [{"role": "user", "content": [{"text": "a"}]}]},
+    "GeminiEmbeddings": {"requests": [{"content": {"parts": [{"text": "a"}]}}]},
 }
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 LINE = Line("m")
@@ -80,6 +81,8 @@ def build(path, value):
         inside = [
             {"role": "user", **message} if "role" not in message else message for message in inside
         ]
+    if step == "requests" and rest:
+        inside = [{"content": {"parts": []}, **each} for each in inside]
     return {step: inside}
 
 

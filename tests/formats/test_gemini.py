@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from crds.plan import ListedModel
+from crds.plan import ListedModel, QuirksPlan
 from ext_proc.call import Call, Line, Reject, Usage
 from ext_proc.formats import table, usage
 from ext_proc.formats.table import DIALECTS, Endpoint
+from ext_proc.translation import requests
+from ext_proc.wires import Wire
 
 DIALECT = DIALECTS["GeminiContent"]
 VERTEX = "/v1/projects/p-1/locations/us-central1/publishers/google/models"
@@ -410,3 +412,55 @@ def test_a_name_that_a_guard_would_change_fails():
     codec, out = feed(candidate({"secret": "x"}))
     assert codec.failed is not None
     assert out == b""
+
+
+EMBEDDINGS = DIALECTS["GeminiEmbeddings"]
+
+
+def embed(*batch):
+    return EMBEDDINGS.decode_request(json.dumps({"requests": batch}).encode(), Line("e-1"))
+
+
+def test_batches_of_contents_are_embedded():
+    found = table.find("POST", "/v1beta/models/e-1:batchEmbedContents")
+    assert (found.format, found.model, found.stream) == ("GeminiEmbeddings", "e-1", False)
+    call = embed(
+        {"model": "models/e-1", "content": {"parts": [{"text": "ana"}]}, "title": "T"},
+        {"content": {"parts": [{"text": "bob"}]}, "task_type": "RETRIEVAL_QUERY"},
+    )
+    assert [(text.origin, text.value) for text in call.texts] == [
+        ("User", "ana"),
+        ("User", "T"),
+        ("User", "bob"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [],
+        ["ana"],
+        [{"content": "ana"}],
+        [{"content": {"parts": []}, "model": "models/other"}],
+        [{"content": {"parts": []}, "model": 3}],
+        [{"content": {"parts": []}, "Content": {"parts": [{"text": "ana"}]}}],
+    ],
+)
+def test_a_batch_that_is_none_is_refused(batch):
+    assert isinstance(embed(*batch), Reject)
+
+
+def test_every_request_of_a_batch_names_the_targets_model():
+    body = b'{"requests": [{"model": "models/e-1", "content": {"parts": []}, "x": 1.50}]}'
+    wire = Wire("GeminiEmbeddings", "e-2", "/", QuirksPlan())
+    fitted, losses = requests.fit(body, wire)
+    assert fitted == b'{"requests":[{"model":"models/e-2","content":{"parts": []},"x":1.50}]}'
+    assert losses == ()
+
+
+def test_vectors_are_no_text_and_usage_may_be_stated():
+    body = {"embeddings": [{"values": [0.1, -1]}], "usageMetadata": {"promptTokenCount": 4}}
+    response = EMBEDDINGS.decode_response(json.dumps(body).encode())
+    assert (response.texts, response.usage) == ([], Usage(4))
+    assert EMBEDDINGS.measure(json.dumps(body).encode()).usage == Usage(4)
+    assert EMBEDDINGS.measure(b"{").usage is None

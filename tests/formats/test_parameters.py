@@ -97,6 +97,30 @@ def test_the_smallest_limit_of_all_levels_holds() -> None:
     assert call.document == {"max_tokens": 200}
 
 
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ({}, {"generationConfig": {"maxOutputTokens": 9}}),
+        (
+            {"generationConfig": {"topK": 1}},
+            {"generationConfig": {"topK": 1, "maxOutputTokens": 9}},
+        ),
+        (
+            {"generation_config": {"topK": 1}},
+            {"generation_config": {"topK": 1, "maxOutputTokens": 9}},
+        ),
+        (
+            {"generation_config": {"max_output_tokens": 99}},
+            {"generation_config": {"max_output_tokens": 9}},
+        ),
+    ],
+)
+def test_googles_fields_are_never_said_in_two_spellings(said, sent) -> None:
+    call = Asked("GeminiContent", **said)
+    assert lengths.limit(call, 10, [Level(max_output_tokens=9)]) is None
+    assert call.document == sent
+
+
 def test_what_asks_for_more_is_refused_where_a_level_says_so() -> None:
     levels = [
         Level(max_output_tokens=500, refuse_output_above=500),
