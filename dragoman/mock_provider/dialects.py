@@ -51,6 +51,32 @@ def _anthropic_error(status: int, message: str) -> Json:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_mock"}
 
 
+AWS_ERRORS = {
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailableException",
+}
+
+
+def _aws_error(_: int, message: str) -> Json:
+    return {"message": message}
+
+
+def _aws_kind(status: int) -> dict[str, str]:
+    default = "InternalServerException" if status >= 500 else "ValidationException"
+    return {"x-amzn-errortype": AWS_ERRORS.get(status, default)}
+
+
+def _access_key(request: Received) -> str:
+    """A Bedrock key, or the name of the key that signed."""
+    signed = request.header("authorization").partition("Credential=")[2].partition("/")[0]
+    return signed or _bearer(request)
+
+
 def _bearer(request: Received) -> str:
     return request.header("authorization").removeprefix("Bearer ")
 
@@ -66,6 +92,8 @@ class Dialect:
     """The name of an error among the events of a stream."""
     last_event: str
     """The name, or else the data, of the event that ends a stream."""
+    kind: Callable[[int], dict[str, str]] = lambda _: {}
+    """Headers that name an error, by its status."""
 
 
 OPENAI = Dialect("x-request-id", _bearer, _openai_error, "", "[DONE]")
@@ -79,8 +107,20 @@ ANTHROPIC = Dialect(
 )
 
 
+BEDROCK = Dialect(
+    "x-amzn-requestid",
+    _access_key,
+    _aws_error,
+    "internalServerException",
+    "messageStop",
+    _aws_kind,
+)
+
+
 def of(request: Received) -> Dialect:
-    """Anthropic's where the path or the version header says so; OpenAI has two."""
+    """By the path, or the header that says Anthropic's version; OpenAI has two."""
+    if request.path.startswith("/model/"):
+        return BEDROCK
     anthropic = request.path.startswith("/v1/messages") or request.header("anthropic-version")
     if anthropic:
         return ANTHROPIC
@@ -92,4 +132,5 @@ def refusal(dialect: Dialect, status: int, key: str = "", message: str = "") -> 
     default = SERVER_MESSAGE if status >= 500 else MESSAGES[400]
     words = message or MESSAGES.get(status, default).format(key=key)
     headers = {"retry-after": "1"} if status in (429, 503, 529) else {}
-    return Answer(dialect.error(status, words), status=status, headers=headers)
+    kind = dialect.kind(status)
+    return Answer(dialect.error(status, words), status=status, headers=headers | kind)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dragoman.mock_provider import (
     chat,
+    converse,
     delivery,
     dialects,
     embeddings,
@@ -40,6 +41,7 @@ TALKS = {
     "/v1/chat/completions": Talk(chat.question, chat.respond),
     "/v1/responses": Talk(responses.question, responses.respond),
     "/v1/messages": Talk(messages.question, messages.respond),
+    converse.ENDPOINT: Talk(converse.question, converse.respond),
 }
 METHODS = {**dict.fromkeys(TALKS, "POST"), EMBEDDINGS: "POST", MODELS: "GET"}
 
@@ -100,12 +102,16 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
     """The answer to a request, faults included."""
     key = dialect.key(request)
     path = request.path.partition("?")[0]
-    endpoint = MODELS if path.startswith(f"{MODELS}/") else path
+    called = converse.named(path)
+    endpoint = _endpoint(path, called)
     if status := _refused(provider, request, endpoint, key):
         return dialects.refusal(dialect, status, key)
     body = _body(request)
     if body is None:
         return dialects.refusal(dialect, 400)
+    if called is not None:
+        model, method = called
+        body |= {"model": model, "stream": method.endswith("stream")}
     names, speaker = faults.split_model(str(body.get("model", "")))
     asked = (provider.fault(), request.header("x-mock-fault"), *names)
     chosen = [faults.parse(name) for name in asked if name]
@@ -121,6 +127,12 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
     for choice in known:
         reply = choice.fault.change(reply, Case(dialect, key, choice.argument))
     return reply
+
+
+def _endpoint(path: str, called: tuple[str, str] | None) -> str:
+    if called is not None:
+        return converse.ENDPOINT
+    return MODELS if path.startswith(f"{MODELS}/") else path
 
 
 def _refused(provider: Provider, request: Received, endpoint: str, key: str) -> int:
