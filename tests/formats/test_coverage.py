@@ -264,11 +264,10 @@ def test_no_arrangement_of_known_fields_hides_text(name, way, top, content, fiel
     if way == "response":
         document = {
             **top,
-            "output": [message],
+            "output": {"message": message} if name == "BedrockConverse" else [message],
             "choices": [{"index": 0, "message": message}],
             "content": content,
             "data": [message],
-            "output": {"message": message},
         }
     elif name == "BedrockConverse":
         document["messages"] = [{**message, "content": [content]}]
