@@ -121,8 +121,8 @@ def _front(table: str, settings: BuildSettings) -> Filter:
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=(
-            HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST
-        ),
+            HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED
+        ),  # names of models have some; the guard serves exact paths, release sets the provider's
         strip_trailing_host_dot=True,
         max_request_headers_kb=64,
         stream_idle_timeout=routes.STREAM_IDLE,

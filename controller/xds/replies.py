@@ -41,6 +41,11 @@ _GEMINI = (
     f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'].startsWith('Gemini')"
     " : (request.path.startsWith('/v1beta') || 'x-goog-api-client' in request.headers))"
 )
+_BEDROCK = (
+    f"({_JUDGED}"
+    f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'] == 'BedrockConverse'"
+    " : request.path.startsWith('/model/'))"
+)
 _UNRELEASED = "(has(response.code_details) && response.code_details == 'lua_response')"
 _REFUSED = "(has(response.code_details) && response.code_details.startsWith('rbac_access_denied'))"
 """The provider's name leads to a network that no request may go to."""
@@ -56,6 +61,7 @@ class Refusal(NamedTuple):
     code: str
     openai: str
     anthropic: str
+    aws: str
     message: str
 
 
@@ -66,46 +72,57 @@ def _status(code: int) -> str:
 REFUSALS = (
     Refusal(
         _GUARD_FAILED, 503, "guard_unavailable", "server_error", "api_error",
+        "ServiceUnavailableException",
         "The guard of this gateway is not available.",
     ),
     Refusal(
         _UNRELEASED, 503, "guard_unavailable", "server_error", "api_error",
+        "ServiceUnavailableException",
         "The guard of this gateway is not available.",
     ),
     Refusal(
         f"{_JUDGED} && {_status(504)}", 504, "provider_timeout", "server_error", "api_error",
+        "ModelTimeoutException",
         "The provider did not answer in time.",
     ),
     Refusal(
         f"{_JUDGED} && (response.code >= 500 || {_REFUSED})", 502, "provider_unavailable",
-        "server_error", "api_error", "The provider could not be reached.",
+        "server_error", "api_error", "InternalServerException",
+        "The provider could not be reached.",
     ),
     Refusal(
         _status(404), 404, "not_found", "invalid_request_error", "not_found_error",
+        "ResourceNotFoundException",
         "Nothing is served at this hostname or path.",
     ),
     Refusal(
         _status(408), 408, "request_timeout", "invalid_request_error", "invalid_request_error",
+        "ValidationException",
         "The request did not arrive in time.",
     ),
     Refusal(
         _status(413), 413, "request_too_large", "invalid_request_error", "request_too_large",
+        "ValidationException",
         "The request body is larger than this gateway allows.",
     ),
     Refusal(
         _status(421), 421, "misdirected_request", "invalid_request_error", "invalid_request_error",
+        "ValidationException",
         "This hostname is not served on this listener.",
     ),
     Refusal(
         _status(431), 431, "headers_too_large", "invalid_request_error", "invalid_request_error",
+        "ValidationException",
         "The request headers are larger than this gateway allows.",
     ),
     Refusal(
         "response.code >= 500", 503, "guard_unavailable", "server_error", "api_error",
+        "ServiceUnavailableException",
         "The guard of this gateway is not available.",
     ),
     Refusal(
         "true", 400, "bad_request", "invalid_request_error", "invalid_request_error",
+        "ValidationException",
         "The request is malformed.",
     ),
 )  # fmt: skip
@@ -177,8 +194,10 @@ def _mappers() -> Iterator[ResponseMapper]:
                 "status": _GEMINI_STATUSES[refusal.status],
             }
         }
+        bedrock = {"__type": refusal.aws, "message": refusal.message, "reason": refusal.code}
         yield _mapper(f"{_ANTHROPIC} && ({refusal.when})", refusal.status, anthropic)
         yield _mapper(f"{_GEMINI} && ({refusal.when})", refusal.status, gemini)
+        yield _mapper(f"{_BEDROCK} && ({refusal.when})", refusal.status, bedrock)
         yield _mapper(refusal.when, refusal.status, openai)
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 Json = dict[str, Any]
 FOREVER = float("inf")
+EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One server-sent event."""
+    """One server-sent event, or one message of an AWS event stream."""
 
     data: Json | str
     name: str = ""

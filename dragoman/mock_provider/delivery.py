@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
-from dragoman.mock_provider.answer import FOREVER, Answer, Delivery, Event, Json
+from dragoman.mock_provider.answer import EVENT_STREAM, FOREVER, Answer, Delivery, Event, Json
 from dragoman.mock_provider.wire import Inbox
 
 SERVER = "dragoman-mock-provider"
@@ -72,7 +73,8 @@ def _pieces(answer: Answer) -> list[bytes]:
     manner = answer.delivery
     match answer.content:
         case tuple() as events:
-            pieces = [_sse(event, manner) for event in events]
+            aws = answer.kind == EVENT_STREAM
+            pieces = [_frame(event) if aws else _sse(event, manner) for event in events]
         case dict() as body:
             pieces = _divide(_dump(body), manner)
         case bytes() as body:
@@ -99,6 +101,21 @@ def _dump(value: Json | str) -> bytes:
     if isinstance(value, str):
         return value.encode()
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _frame(event: Event) -> bytes:
+    """A message of an AWS event stream: lengths, checksum, headers, payload, checksum."""
+    kind = "exception" if event.name.endswith("Exception") else "event"
+    named = {f":{kind}-type": event.name, ":content-type": "application/json"}
+    headers = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value))
+        + value.encode()
+        for name, value in {**named, ":message-type": kind}.items()
+    )  # fmt: skip
+    payload = _dump(event.data)
+    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
+    checked = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return checked + struct.pack("!I", zlib.crc32(checked))
 
 
 def _sse(event: Event, manner: Delivery) -> bytes:

@@ -67,6 +67,32 @@ def _google_error(status: int, message: str) -> Json:
     return {"error": {"code": status, "message": message, "status": kind}}
 
 
+AWS_ERRORS = {
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailableException",
+}
+
+
+def _aws_error(_: int, message: str) -> Json:
+    return {"message": message}
+
+
+def _aws_kind(status: int) -> dict[str, str]:
+    default = "InternalServerException" if status >= 500 else "ValidationException"
+    return {"x-amzn-errortype": AWS_ERRORS.get(status, default)}
+
+
+def _access_key(request: Received) -> str:
+    """A Bedrock key, or the name of the key that signed."""
+    signed = request.header("authorization").partition("Credential=")[2].partition("/")[0]
+    return signed or _bearer(request)
+
+
 def _bearer(request: Received) -> str:
     return request.header("authorization").removeprefix("Bearer ")
 
@@ -82,6 +108,8 @@ class Dialect:
     """The name of an error among the events of a stream."""
     last_event: str
     """The name, or else the data, of the event that ends a stream."""
+    kind: Callable[[int], dict[str, str]] = lambda _: {}
+    """Headers that name an error, by its status."""
 
 
 OPENAI = Dialect("x-request-id", _bearer, _openai_error, "", "[DONE]")
@@ -104,9 +132,21 @@ GOOGLE = Dialect(
 )
 
 
+BEDROCK = Dialect(
+    "x-amzn-requestid",
+    _access_key,
+    _aws_error,
+    "internalServerException",
+    "messageStop",
+    _aws_kind,
+)
+
+
 def of(request: Received) -> Dialect:
-    """Anthropic's and Google's where the path or a header of their SDKs says so; OpenAI has two."""
+    """By the path, or a header that only one SDK sends; OpenAI has two."""
     path = request.path.partition("?")[0]
+    if path.startswith("/model/"):
+        return BEDROCK
     if ":" in path or path.startswith("/v1beta") or request.header("x-goog-api-client"):
         return GOOGLE
     anthropic = request.path.startswith("/v1/messages") or request.header("anthropic-version")
@@ -120,4 +160,5 @@ def refusal(dialect: Dialect, status: int, key: str = "", message: str = "") -> 
     default = SERVER_MESSAGE if status >= 500 else MESSAGES[400]
     words = message or MESSAGES.get(status, default).format(key=key)
     headers = {"retry-after": "1"} if status in (429, 503, 529) else {}
-    return Answer(dialect.error(status, words), status=status, headers=headers)
+    kind = dialect.kind(status)
+    return Answer(dialect.error(status, words), status=status, headers=headers | kind)

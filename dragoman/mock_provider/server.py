@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dragoman.mock_provider import (
     chat,
     contents,
+    converse,
     delivery,
     dialects,
     embeddings,
@@ -43,6 +44,7 @@ TALKS = {
     "/v1/responses": Talk(responses.question, responses.respond),
     "/v1/messages": Talk(messages.question, messages.respond),
     contents.ENDPOINT: Talk(contents.question, contents.respond),
+    converse.ENDPOINT: Talk(converse.question, converse.respond),
 }
 METHODS = {**dict.fromkeys(TALKS, "POST"), EMBEDDINGS: "POST", MODELS: "GET"}
 
@@ -103,7 +105,7 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
     """The answer to a request, faults included."""
     key = dialect.key(request)
     path = request.path.partition("?")[0].replace(GOOGLE_MODELS, MODELS)
-    called = contents.named(path)
+    called = converse.named(path) or contents.named(path)
     endpoint = _endpoint(path, called)
     if status := _refused(provider, request, endpoint, key):
         return dialects.refusal(dialect, status, key)
@@ -112,7 +114,8 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
         return dialects.refusal(dialect, 400)
     if called is not None:
         model, method = called
-        body |= {"model": model, "method": method, "stream": method.startswith("stream")}
+        stream = method.startswith("stream") or method.endswith("stream")
+        body |= {"model": model, "method": method, "stream": stream}
     names, speaker = faults.split_model(str(body.get("model", "")))
     asked = (provider.fault(), request.header("x-mock-fault"), *names)
     chosen = [faults.parse(name) for name in asked if name]
@@ -132,7 +135,7 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
 
 def _endpoint(path: str, called: tuple[str, str] | None) -> str:
     if called is not None:
-        return contents.ENDPOINT
+        return converse.ENDPOINT if converse.named(path) else contents.ENDPOINT
     return MODELS if path.startswith(f"{MODELS}/") else path
 
 

@@ -8,11 +8,13 @@ from base64 import b64decode, b64encode
 from binascii import Error
 from typing import Literal
 
+from ext_proc.translation.anthropic_parts import FOREIGN_SIGNED
+
 Kind = Literal["redacted", "call"]
 """Reasoning that its provider encrypted, or the signature of the tool call that comes next."""
 _MARKS: dict[Kind, bytes] = {"redacted": b"dragoman:redacted:", "call": b"dragoman:call:"}
-_FOREIGN = ("gemini_", "OpenAIResponses")
-"""How the signatures of providers begin, as their readers mark them, that Claude did not write."""
+MARKED = b64encode(b"dragoman:").decode()
+"""How `redactedContent` begins that was written here."""
 
 
 def carry(kind: Kind, value: str) -> str:
@@ -33,7 +35,7 @@ def carried(content: str) -> tuple[Kind, str]:
 
 def is_native(signature: str) -> bool:
     """Tell whether Bedrock's models may have signed it: Claude's signatures are good everywhere."""
-    return bool(signature) and not signature.startswith(_FOREIGN)
+    return bool(signature) and not signature.startswith(FOREIGN_SIGNED)
 
 
 def is_blob(content: str) -> bool:

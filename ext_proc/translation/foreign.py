@@ -11,6 +11,7 @@ from typing import Any
 
 from crds.plan import Format
 from ext_proc.translation.anthropic_parts import FOREIGN_SIGNED
+from ext_proc.translation.bedrock_carried import MARKED
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.responses_reasoning import SEAL, is_ours
 from ext_proc.translation.values import listed, string
@@ -37,6 +38,11 @@ def remove(format_: Format, document: Json) -> tuple[Loss, ...]:
 def _is_foreign(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
+    match part.get("reasoningContent"):
+        case {"reasoningText": {"signature": str(signature)}}:
+            return signature.startswith(FOREIGN_SIGNED)
+        case {"redactedContent": str(content)}:
+            return content.startswith(MARKED)
     match part.get("type"):
         case "reasoning":
             return is_ours(part.get("encrypted_content"))
@@ -62,9 +68,10 @@ _MARKS: Mapping[Format, tuple[bytes, ...]] = MappingProxyType(
     {
         "OpenAIResponses": (f'"{SEAL}'.encode(),),
         "AnthropicMessages": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
+        "BedrockConverse": tuple(f'"{mark}'.encode() for mark in (*FOREIGN_SIGNED, MARKED)),
     }
 )
 _LISTS: Mapping[Format, Callable[[Json], Iterator[tuple[str, Json, str]]]] = MappingProxyType(
-    {"OpenAIResponses": _input, "AnthropicMessages": _turns}
+    {"OpenAIResponses": _input, "AnthropicMessages": _turns, "BedrockConverse": _turns}
 )
 """Where each format has its reasoning: the place, and the list."""

@@ -6,6 +6,7 @@ import pytest
 
 from crds.plan import QuirksPlan
 from ext_proc.translation import requests
+from ext_proc.translation.bedrock_carried import carry
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.responses_reasoning import Sealed, seal
 from ext_proc.wires import Wire
@@ -48,3 +49,25 @@ def test_a_mark_in_a_text_changes_nothing():
     items = [{"role": "user", "content": seal(Sealed("c2ln"))}]
     sent, losses = fitted("OpenAIResponses", {"model": "m", "input": items})
     assert (sent["input"], losses) == (items, ())
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"reasoningText": {"text": "Hm.", "signature": "gemini_c2ln"}},
+        {"reasoningText": {"text": "Hm.", "signature": "OpenAIResponses1gAAAAABo"}},
+        {"redactedContent": carry("redacted", "OpenAIResponses1gAAAAABo")},
+        {"redactedContent": carry("call", "c2ln")},
+    ],
+)
+def test_bedrock_gets_its_own_reasoning_alone(held):
+    own = [
+        {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "EqQB"}}},
+        {"reasoningContent": {"redactedContent": "RW1wdHk="}},
+        {"text": "Yes."},
+    ]
+    said = [{"reasoningContent": held}, *own]
+    document = {"messages": [{"role": "assistant", "content": said}]}
+    sent, losses = fitted("BedrockConverse", document)
+    assert sent == {"messages": [{"role": "assistant", "content": own}]}
+    assert losses == (Loss("messages[0].reasoning"),)
