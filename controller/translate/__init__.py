@@ -97,7 +97,8 @@ def translate(
     plans = memo.each(
         "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
     )
-    config = _config(hosts, pairs, opened.certificates, live, tuple(plans.values()))
+    secrets = (*opened.certificates, *_secrets(pairs.values(), called))
+    config = _config(hosts, pairs, secrets, live, tuple(plans.values()))
     told = statuses.write(resources, outcome, memo)
     return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
 
@@ -143,14 +144,10 @@ def _pairs(live: Iterable[Sequence[Served]]) -> dict[str, tuple[Backend, str | N
 def _config(
     hosts: Hosts,
     pairs: Mapping[str, tuple[Backend, str | None]],
-    certificates: Sequence[ir.CertificateSecret],
+    secrets: Sequence[ir.Secret],
     live: Mapping[Key, Sequence[Served]],
     plans: tuple[RoutePlan, ...],
 ) -> ir.Config:
-    of_backends = {
-        secret.name: secret for backend, _ in pairs.values() for secret in backend.secrets
-    }
-    secrets: list[ir.Secret] = [*certificates, *of_backends.values()]
     targets = tuple(
         _target(name, backend, model, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
         for name, (backend, model) in pairs.items()
@@ -163,6 +160,12 @@ def _config(
         route_plans=plans,
         uses={names.route(route): _uses(served) for route, served in sorted(live.items())},
     )
+
+
+def _secrets(pairs: Iterable[tuple[Backend, str | None]], called: Backends) -> list[ir.Secret]:
+    """The secrets of all that is called, as they are now: a remembered rule has those of before."""
+    keys = sorted({backend.key for backend, _ in pairs})
+    return [secret for key in keys for secret in called.found[key].secrets]
 
 
 def _uses(served: Sequence[Served]) -> tuple[str, ...]:
