@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from crds.auth import ENDPOINT_URL, Auth
 from crds.gateway import SecretValue
 
+TOKENS = frozenset({"Azure", "GCP", "OAuth2"})
+"""Types of auth for which tokens are asked."""
 MOST_BITS = 4096
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 _TENANT = rb"[A-Za-z0-9][-.A-Za-z0-9]{0,127}"

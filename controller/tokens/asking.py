@@ -57,6 +57,8 @@ def wanted(resources: Resources) -> dict[Key, Ask]:
 def _wanted(resources: Resources) -> Iterator[tuple[Key, Ask]]:
     for key, backend in sorted(resources.backends.items()):
         auth = backend.spec.auth
+        if auth.type not in keys.TOKENS:
+            continue
         ref = auth.secret_ref
         secret = resources.secrets.get(Key("Secret", key.namespace, ref.name)) if ref else None
         if secret is None or keys.wrong(auth, secret) is not None:
@@ -76,7 +78,7 @@ def authorities(auth: Auth, namespace: str, resources: Resources) -> str | None:
 
 
 def _ask(auth: Auth, secret: Mapping[str, SecretValue], bundle: str) -> Ask | None:
-    """What is asked for with a Secret that can be used; None where auth needs no token."""
+    """What is asked for with a Secret that can be used."""
     if auth.type == "GCP":
         account = keys.service_account(secret["key.json"].reveal())
         if isinstance(account, str):

@@ -100,7 +100,8 @@ def translate(
     plans = memo.each(
         "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
     )
-    config = _config(hosts, callees, opened.certificates, live, tuple(plans.values()))
+    secrets = (*opened.certificates, *_secrets(callees.values(), called))
+    config = _config(hosts, callees, secrets, live, tuple(plans.values()))
     told = statuses.write(resources, outcome, memo)
     return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
 
@@ -143,14 +144,10 @@ def _callees(live: Iterable[Sequence[Served]]) -> dict[str, Callee]:
 def _config(
     hosts: Hosts,
     callees: Mapping[str, Callee],
-    certificates: Sequence[ir.CertificateSecret],
+    secrets: Sequence[ir.Secret],
     live: Mapping[Key, Sequence[Served]],
     plans: tuple[RoutePlan, ...],
 ) -> ir.Config:
-    of_backends = {
-        secret.name: secret for each in callees.values() for secret in each.backend.secrets
-    }
-    secrets: list[ir.Secret] = [*certificates, *of_backends.values()]
     targets = tuple(
         _target(name, callee, hosts.largest_body.get(name, levels.DEFAULT_MAX_BODY_BYTES))
         for name, callee in callees.items()
@@ -163,6 +160,12 @@ def _config(
         route_plans=plans,
         uses={names.route(route): _uses(served) for route, served in sorted(live.items())},
     )
+
+
+def _secrets(callees: Iterable[Callee], called: Backends) -> list[ir.Secret]:
+    """The secrets of all that is called, as they are now: a remembered rule has those of before."""
+    keys = sorted({each.backend.key for each in callees})
+    return [secret for key in keys for secret in called.found[key].secrets]
 
 
 def _uses(served: Sequence[Served]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ AIBackend that lacks something is left out and says why. Who may refer to it is 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from controller import ir, names
@@ -33,7 +33,8 @@ class Backend:
     tls: ir.UpstreamTLS | None
     credential: ir.Credential | None
     signing: ir.Signing | None
-    secrets: tuple[ir.Secret, ...]
+    secrets: tuple[ir.Secret, ...] = field(compare=False)
+    """Not compared: a renewed token or key makes no rule another, so none is looked at anew."""
     paths: Mapping[Format, PathPlan]
     headers: tuple[tuple[str, str], ...]
     quirks: QuirksPlan

@@ -17,8 +17,6 @@ from crds.auth import Auth, CACertificateRef
 from crds.gateway import SecretValue
 from crds.meta import Key
 
-TOKENS = frozenset({"Azure", "GCP", "OAuth2"})
-"""Types of auth for which tokens are asked."""
 SIGNED_SERVICE = "bedrock"
 
 
@@ -40,7 +38,7 @@ def wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Faul
         field = "spec.auth.oauth2.caCertificateRefs"
         faults += wrong_authorities(backend.key, auth.oauth2.ca_certificate_refs, field, resources)
     yield from faults
-    if not faults and auth.type in TOKENS:
+    if not faults and auth.type in keys.TOKENS:
         yield from _wrong_token(backend.key, resources)
 
 
@@ -105,7 +103,7 @@ def proof(key: Key, spec: AIBackendSpec, provider: Provider, resources: Resource
     if auth.type == "AWS" and spec.aws is not None:
         return Proof(signing=_signing(spec.aws.region, content))
     token = resources.tokens.get(key)
-    if auth.type in TOKENS and isinstance(token, SecretValue):
+    if auth.type in keys.TOKENS and isinstance(token, SecretValue):
         return _header(ir.GenericSecret(names.token(key), token, key), BEARER)
     if auth.type == "APIKey" and ref is not None:
         return _header(ir.GenericSecret(names.api_key(key), content[ref.key], key), provider.key)

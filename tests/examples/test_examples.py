@@ -1,5 +1,6 @@
 """Every numbered example: applied as it stands, called as its README says, and counted."""
 
+import json
 import re
 import ssl
 from pathlib import Path
@@ -161,6 +162,30 @@ def test_09_cheapest(applied) -> None:
         asked |= {} if text == long else {"max_tokens": 4000}
         answer = httpx2.post(f"{url}/v1/chat/completions", json=asked, timeout=30)
         assert answer.headers["x-dragoman-backend"] == backend
+
+
+def test_10_one_more_provider(applied) -> None:
+    """Mistral's document goes and comes back while the gateway runs."""
+    run, provider, url = applied("10-one-more-provider")
+
+    def served_by() -> str:
+        answer = ask(url, "hello", "mistral-small")
+        assert answer.status_code == 200, answer.text
+        return answer.headers["x-dragoman-backend"]
+
+    assert served_by() == "default/mistral"
+    assert provider.header("authorization") == "Bearer key-of-mistral"
+    asked = {"model": "mistral-small", "seed": 7, "messages": [{"role": "user", "content": "hi"}]}
+    httpx2.post(f"{url}/v1/chat/completions", json=asked, timeout=30)
+    assert json.loads(provider.last().body)["random_seed"] == 7
+    document = run.directory / "mistral.yaml"
+    aside = document.rename(run.directory / "mistral.aside")
+    harness.eventually(lambda: served_by() == "default/openai")
+    aside.rename(document)
+    harness.eventually(lambda: served_by() == "default/mistral")
+    told = [line for line in run.stderr if "AIRoute" in line]
+    assert all("AIBackend default/mistral does not exist" in line for line in told), told
+    run.stderr.clear()
 
 
 def documents(*named: str) -> tuple[int, int]:

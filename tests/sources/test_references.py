@@ -34,12 +34,16 @@ def grant(namespace="infra", kind="Gateway", to=None):
 
 def test_every_place_where_something_is_referred_to() -> None:
     backend = {
-        "auth": {"secretRef": {"name": "key"}},
+        "auth": {
+            "secretRef": {"name": "key"},
+            "oauth2": {"caCertificateRefs": [{"name": "ca-0"}]},
+        },
         "tls": {"caCertificateRefs": [{"name": "ca-1"}, {"name": "ca-2"}]},
         "endpoint": {"serviceRef": {"name": "vllm", "port": 80}},
     }
     assert found("AIBackend", backend) == {
         Key("Secret", "team", "key"),
+        Key("ConfigMap", "team", "ca-0"),
         Key("ConfigMap", "team", "ca-1"),
         Key("ConfigMap", "team", "ca-2"),
         Key("Service", "team", "vllm"),

@@ -6,8 +6,11 @@ import pytest
 
 from controller import ir
 from controller.resources import Unminted
-from controller.translate import backends
+from controller.translate import backends, translate
+from controller.translate.memo import Memo
 from crds.gateway import SecretValue
+from crds.meta import Key
+from dragoman import golden
 from tests.tokens.test_asking import BACKEND, oauth, resources
 
 GIVEN = oauth({"clientID": "c", "clientSecret": "planted"})
@@ -48,3 +51,44 @@ def test_without_a_token_nothing_is_served_and_the_endpoint_is_named(tokens, tol
 def test_a_secret_that_cannot_be_used_is_told_instead_of_the_token() -> None:
     found = backends.find(oauth({"clientID": "c"}), ())
     assert [fault.reason for fault in found.faults] == ["InvalidKeyFormat"]
+
+
+ROUTED = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ai}
+spec: {gatewayClassName: dragoman, listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIRoute
+metadata: {name: assistant}
+spec:
+  parentRefs: [{name: ai}]
+  rules: [{name: all, backendRefs: [{name: one}]}]
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: one}
+spec:
+  provider: OpenAI
+  auth: {type: OAuth2, secretRef: {name: s}, oauth2: {tokenURL: "https://idp.example/token"}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s}
+stringData: {clientID: c, clientSecret: s}
+"""
+
+
+def test_a_renewed_token_is_another_secret_and_nothing_else() -> None:
+    """Also where the rules are remembered from the translation before."""
+    given, memo = golden.resources(ROUTED, "in.yaml"), Memo()
+    key = Key("AIBackend", "default", "one")
+    first, second = (
+        translate(replace(given, tokens={key: SecretValue(value)}), memo=memo).config
+        for value in (b"first", b"second")
+    )
+    assert [each.value for each in second.secrets] == [SecretValue(b"second")]
+    assert first.secrets != second.secrets
+    assert second.route_plans[0] is first.route_plans[0]
+    assert replace(second, secrets=first.secrets) == first
