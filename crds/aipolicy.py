@@ -12,6 +12,7 @@ from crds.meta import (
     Model,
     Name,
     Quantity,
+    RequestLabel,
     Rule,
     UniqueNames,
     UniqueValues,
@@ -101,14 +102,25 @@ class Guard(Model):
             lambda self: self.type == "PromptInjection" or self.threshold is None,
             "threshold",
         ),
+        Rule(
+            "(self.action == 'Label') == has(self.label)",
+            "action Label needs label, and label belongs to it",
+            lambda self: (self.action == "Label") == (self.label is not None),
+            "label",
+        ),
     )
 
     name: Label
     """Unique in its list; records and metrics refer to it."""
     type: Literal["PII", "Secrets", "PromptInjection", "Keywords"]
     """The detector."""
-    action: Literal["Block", "Redact", "Audit"]
-    """`Block` answers 403, `Redact` masks what was found, `Audit` only records it."""
+    action: Literal["Block", "Redact", "Label", "Audit"]
+    """`Block` answers 403, `Redact` masks what was found, `Audit` only records it.
+
+    `Label` marks the request, for rules that match on labels and for `authorization`.
+    """
+    label: RequestLabel | None = None
+    """What action Label sets."""
     entities: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=ENTITY)], ...],
         Field(max_length=64),
@@ -168,7 +180,7 @@ class RequestPolicy(Model):
     `Allow` when none says.
     """
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
-    """All of them read the original text; Block wins over Redact, Redact over Audit."""
+    """All of them read the original text; Block over Redact over Label over Audit."""
 
 
 class ResponsePolicy(Model):
@@ -181,10 +193,36 @@ class ResponsePolicy(Model):
             lambda self: bool(self.guards),
             "guards",
         ),
+        Rule(
+            "!has(self.guards) || !self.guards.exists(g, g.action == 'Label')",
+            "Label belongs to request guards: a response has been routed already",
+            lambda self: not any(guard.action == "Label" for guard in self.guards),
+            "guards",
+        ),
     )
 
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
     """As for requests; streams are redacted as they pass."""
+
+
+class AuthorizedBackend(Model):
+    """An AIBackend that may serve."""
+
+    name: Name
+    """The AIBackend."""
+    namespace: Label | None = None
+    """Defaults to the AIPolicy's own."""
+
+
+class Authorization(Model):
+    """Which AIBackends may serve the requests that carry some labels."""
+
+    name: Label
+    """Unique in its list; records refer to it."""
+    labels: Annotated[tuple[RequestLabel, ...], Field(min_length=1, max_length=8), UniqueNames]
+    """A request that carries all of these …"""
+    backends: Annotated[tuple[AuthorizedBackend, ...], Field(min_length=1, max_length=32)]
+    """… is served by none but these; several such rules leave what all of them allow."""
 
 
 class AIPolicySpec(Model):
@@ -192,9 +230,23 @@ class AIPolicySpec(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.request) || has(self.response)",
-            "the policy has no effect: set request or response",
-            lambda self: self.request is not None or self.response is not None,
+            "has(self.request) || has(self.response)"
+            " || (has(self.authorization) && size(self.authorization) > 0)",
+            "the policy has no effect: set request, response or authorization",
+            lambda self: bool(self.request or self.response or self.authorization),
+        ),
+        Rule(
+            "!has(self.request) || !has(self.request.guards)"
+            " || !self.request.guards.exists(g, g.action == 'Label')"
+            " || !self.targetRefs.exists(t, t.kind == 'AIRoute')",
+            "labels come from Gateway and listener guards only; target a Gateway, or use"
+            " another action",
+            lambda self: (
+                self.request is None
+                or not any(guard.action == "Label" for guard in self.request.guards)
+                or not any(ref.kind == "AIRoute" for ref in self.target_refs)
+            ),
+            "request",
         ),
     )
 
@@ -206,3 +258,5 @@ class AIPolicySpec(Model):
     """What must hold for requests."""
     response: ResponsePolicy | None = None
     """What must hold for responses."""
+    authorization: Annotated[tuple[Authorization, ...], Field(max_length=16), UniqueNames] = ()
+    """Who may serve what; a request that nobody may serve is answered 403."""

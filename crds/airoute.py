@@ -10,6 +10,7 @@ from crds.meta import (
     COOKIE_OR_HEADER,
     HEADER,
     HEADER_VALUE,
+    REQUEST_PATH,
     DataKey,
     Duration,
     Hostname,
@@ -17,6 +18,7 @@ from crds.meta import (
     Model,
     ModelName,
     Name,
+    RequestLabel,
     Rule,
     UniqueNames,
     UniqueValues,
@@ -42,10 +44,22 @@ class ParentRef(Model):
 class ModelMatch(Model):
     """The model a caller asks for."""
 
-    type: Literal["Exact", "Prefix"] = "Exact"
-    """`Exact` is the whole name, `Prefix` its beginning."""
+    type: Literal["Exact", "Prefix", "Suffix", "Regex"] = "Exact"
+    """`Exact` is the whole name, `Prefix` its beginning, `Suffix` its end.
+
+    `Regex` is an RE2 expression for the whole name.
+    """
     value: ModelName
-    """The name, or its beginning."""
+    """The name, its beginning or end, or the expression."""
+
+
+class PathMatch(Model):
+    """The path of a request as the caller sent it, without query."""
+
+    type: Literal["Exact", "Prefix"] = "Exact"
+    """`Exact` is the whole path, `Prefix` its beginning."""
+    value: Annotated[str, StringConstraints(max_length=256, pattern=REQUEST_PATH)]
+    """The path, or its beginning."""
 
 
 class HeaderMatch(Model):
@@ -62,9 +76,10 @@ class Match(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.model) || (has(self.headers) && size(self.headers) > 0)",
-            "a match needs model or headers; leave matches out to match every request",
-            lambda self: self.model is not None or bool(self.headers),
+            "has(self.model) || has(self.path) || (has(self.headers) && size(self.headers) > 0)"
+            " || (has(self.labels) && size(self.labels) > 0)",
+            "a match needs model, path, headers or labels; leave matches out to match all requests",
+            lambda self: bool(self.model or self.path or self.headers or self.labels),
         ),
         Rule(
             "!has(self.headers) || self.headers.all(h, !h.name.startsWith('x-dragoman-'))",
@@ -78,6 +93,10 @@ class Match(Model):
     """The model in the request's body."""
     headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=8), UniqueNames] = ()
     """Request headers."""
+    path: PathMatch | None = None
+    """The request's path."""
+    labels: Annotated[tuple[RequestLabel, ...], Field(max_length=8), UniqueNames] = ()
+    """What guards with action Label found; of Gateway and listener policies only."""
 
 
 VARIABLE = r"^[A-Za-z][A-Za-z0-9_]*$"
@@ -261,4 +280,8 @@ class AIRouteSpec(Model):
     hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16), UniqueValues] = ()
     """Every hostname of the listener when left out."""
     rules: Annotated[tuple[RouteRule, ...], Field(min_length=1, max_length=64), UniqueNames]
-    """The most specific match serves a request."""
+    """The most specific match serves a request.
+
+    More labels first; then Exact model, longest Prefix, longest Suffix, Regex, no model; then Exact
+    path, longest Prefix, no path; then more headers; then the older AIRoute, then list order.
+    """

@@ -21,6 +21,7 @@ PATTERNS: Mapping[str, str] = {
     meta.HOSTNAME: "must be a DNS name, such as ai.corp.example or *.corp.example",
     meta.DURATION: "must be a duration, such as 30s, 1m30s or 250ms",
     meta.QUANTITY: "must be a size, such as 512Ki or 10Mi",
+    meta.REQUEST_PATH: "must be a path without query, such as /v1/chat/completions",
     meta.PRICE: 'must be a decimal number in quotes, such as "2.50"',
     meta.MODEL_NAME: "must not hold spaces or characters beyond ASCII",
     meta.HOST: "must be a DNS name or an IP address, without scheme, port or path",

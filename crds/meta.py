@@ -88,6 +88,7 @@ COOKIE_OR_HEADER = r"^[-._a-zA-Z0-9]+$"
 HEADER_VALUE = r"^[ -~]+$"
 SCORE = r"^(0\.[0-9]{1,3}|1\.0)$"
 ENTITY = r"^[A-Za-z]+$"
+REQUEST_PATH = r'^/[!"$->@-~]*$'
 PRICE = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME)]
@@ -163,6 +164,15 @@ UniqueNames = AfterValidator(_unique_names)
 """A list of named objects; the schema marks it `x-kubernetes-list-type: map`."""
 UniqueValues = AfterValidator(_unique_values)
 """A list of different strings; the schema marks it `x-kubernetes-list-type: set`."""
+
+
+class RequestLabel(Model):
+    """A mark that guards of a Gateway or listener set on a request."""
+
+    name: Label
+    """What the mark is about, such as `pii`."""
+    value: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=KEY)]
+    """What it says, such as `"true"`."""
 
 
 class Condition(NamedTuple):

@@ -62,7 +62,9 @@ Origin = Literal[
 ]
 Selection = Literal["Weighted", "LowestCost", "LowestLatency", "LeastBusy"]
 GuardType = Literal["PII", "Secrets", "PromptInjection", "Keywords"]
-Action = Literal["Block", "Redact", "Audit"]
+Action = Literal["Block", "Redact", "Label", "Audit"]
+Labels = tuple[tuple[str, str], ...]
+"""Names and values, in order."""
 
 
 class PlanModel(BaseModel):
@@ -85,6 +87,21 @@ class GuardPlan(PlanModel):
     threshold: float = 0.5
     scope: tuple[Origin, ...] = ()
     """Empty: all text."""
+    label: tuple[str, str] | None = None
+    """What action Label sets."""
+
+
+class BindingPlan(PlanModel):
+    """Requests with these labels are served by none but these AIBackends."""
+
+    name: str
+    policy: str
+    """`namespace/name` of the AIPolicy."""
+    labels: Labels
+    backends: tuple[str, ...]
+    """`namespace/name` each."""
+    enforced: bool
+    """False: the policy's mode is Audit, so it is recorded only."""
 
 
 class Guards(PlanModel):
@@ -99,6 +116,8 @@ class Guards(PlanModel):
     """A request that asks for more, or does not say, is sent with this."""
     refuse_output_above: int | None = None
     """A request that asks for more is refused."""
+    bindings: tuple[BindingPlan, ...] = ()
+    """All of them hold."""
     unavailable: str = ""
     """Not empty: an AIPolicy of this level is broken and has no accepted version; answer 503."""
 
@@ -194,21 +213,38 @@ class RoutePlan(PlanModel):
     guards: Guards = Guards()
 
 
+class PathMatchPlan(PlanModel):
+    """A path, or the beginning of one."""
+
+    type: Literal["Exact", "Prefix"]
+    value: str
+
+
 class Candidate(PlanModel):
-    """A rule that serves if these headers are present."""
+    """A rule that serves if these headers and labels are present and the path is right."""
 
     route: str
     rule: str
     headers: tuple[tuple[str, str], ...] = ()
+    path: PathMatchPlan | None = None
+    labels: Labels = ()
 
 
 class MatchTier(PlanModel):
-    """The rules of AIRoutes whose hostnames are equally specific; lists in order of precedence."""
+    """The matches of equally specific hostnames that ask for equally many labels.
 
+    Lists are in order of precedence.
+    """
+
+    labels: int = 0
+    """How many labels each match asks for."""
     exact: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
     prefix: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
+    suffix: dict[str, tuple[Candidate, ...]] = Field(default_factory=dict)
+    regex: tuple[tuple[str, Candidate], ...] = ()
+    """RE2 expressions for the whole model; few."""
     headers: tuple[Candidate, ...] = ()
-    """Matches on headers alone."""
+    """Matches that name no model."""
     rest: tuple[Candidate, ...] = ()
     """Rules without matches."""
 
@@ -231,7 +267,7 @@ class VirtualHostPlan(PlanModel):
     guards: tuple[Guards, ...] = ()
     """The Gateway's, then the listener's."""
     tiers: tuple[MatchTier, ...] = ()
-    """Most specific hostname first."""
+    """Most specific hostname first, then most labels."""
     routes: tuple[str, ...] = ()
     """Names of the `RoutePlan`s that the tiers refer to."""
     models: tuple[ListedModel, ...] = ()

@@ -1,4 +1,4 @@
-"""The command: `dragoman run | render | detect | mock-provider`."""
+"""The command: `dragoman run | render | explain | detect | mock-provider`."""
 
 import argparse
 import importlib
@@ -10,6 +10,7 @@ COMMANDS = {
         "dragoman.render",
         "show what a directory of YAML becomes: IR, xDS, plans, statuses",
     ),
+    "explain": ("dragoman.explain", "say which rule and targets serve a request, and why"),
     "detect": ("dragoman.detect", "run a detector over JSON lines"),
     "mock-provider": ("dragoman.mock_provider", "a stand-in LLM provider for demos and tests"),
 }

@@ -73,6 +73,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         usage=usage,
         usage_invalid=facts.result.usage_invalid,
         cost=_cost(facts, usage) if usage is not None else None,
+        labels=tuple(sorted(facts.admission.labels)),
         verdicts=(*facts.admission.verdicts, *facts.result.verdicts),
         unscanned=dict(call.unscanned) if call else {},
         error=_ERRORS.get(end) or facts.error,

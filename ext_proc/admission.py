@@ -7,11 +7,12 @@ target serves is chosen in `exchange`, where other requests are known.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ext_proc import lengths, matching, outgoing, pipeline, stickiness, tokens
+from crds.plan import TargetPlan
+from ext_proc import authorization, lengths, matching, outgoing, pipeline, stickiness, tokens
 from ext_proc.call import Call, Line, Reject, Verdict
 from ext_proc.formats import parameters
 from ext_proc.formats.dialect import Dialect
-from ext_proc.matching import Match
+from ext_proc.matching import Match, Traits
 from ext_proc.outgoing import Outgoing
 from ext_proc.pipeline import Level
 from ext_proc.plans import Host, Snapshot
@@ -42,6 +43,10 @@ class Admission:
     reject: Reject | None = None
     call: Call | None = None
     match: Match | None = None
+    labels: frozenset[tuple[str, str]] = frozenset()
+    """What guards of the Gateway and the listener marked it with."""
+    targets: tuple[TargetPlan, ...] = ()
+    """Those of the rule's targets that may serve it."""
     verdicts: list[Verdict] = field(default_factory=list)
     outgoing: Outgoing | None = None
     """Set where it is not refused."""
@@ -70,23 +75,31 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
         return call
     admission.call = call
     inspection = Inspection("request", call.texts, call.unscanned, admission.verdicts)
-    if reject := _inspect(inspection, host):
+    reject = _inspect(inspection, host)
+    admission.labels = frozenset(inspection.labels)
+    if reject is not None:
         return reject
-    match = matching.find(asked.host, asked.snapshot, call.model, asked.headers)
+    traits = Traits(call.model, asked.headers, admission.labels)
+    match = matching.find(asked.host, asked.snapshot, traits)
     if isinstance(match, Reject):
         return match
     admission.match = match
     own = (match.route.level, match.rule.level)
     limits = _limits((*host, *own)) or (MAX_BODY_BYTES,)
-    refused = _unavailable(own) or _too_large(body, limits) or _inspect(inspection, own)
-    if reject := refused or _measure(asked, admission, call, match):
+    if (
+        reject := _unavailable(own)
+        or _too_large(body, limits)
+        or _inspect(inspection, own)
+        or _authorize(admission, match, (*host, *own))
+        or _measure(asked, admission, call, match)
+    ):
         return reject
     pipeline.finish(inspection)
     return _prepare(asked.dialect, admission, call, match)
 
 
 def _prepare(dialect: Dialect, admission: Admission, call: Call, match: Match) -> Reject | None:
-    prepared = outgoing.prepare(dialect, call, match)
+    prepared = outgoing.prepare(dialect, call, match, admission.targets)
     if isinstance(prepared, Reject):
         return prepared
     admission.outgoing = prepared
@@ -105,6 +118,14 @@ def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
         return reject
     admission.output_limit = parameters.output_limit(call)
     return None
+
+
+def _authorize(admission: Admission, match: Match, levels: Iterable[Level]) -> Reject | None:
+    bindings = (binding for level in levels for binding in level.bindings)
+    permitted = authorization.permit(match.rule.plan.targets, bindings, admission.labels)
+    admission.targets = permitted.targets
+    admission.verdicts += permitted.verdicts
+    return permitted.reject
 
 
 def _inspect(inspection: Inspection, levels: Iterable[Level]) -> Reject | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from crds.plan import Format, Origin
+from crds.plan import Action, Format, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Verdict:
     guard: str
     policy: str
     type: str
-    action: Literal["Block", "Redact", "Audit"]
+    action: Action
     phase: Literal["request", "response"]
     found: tuple[tuple[str, int], ...] = ()
     """Entities and how often, or reason codes with 1."""

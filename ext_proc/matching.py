@@ -1,17 +1,40 @@
 """Which rule serves a request: a look-up in the index of its virtual host, never a scan.
 
-Hostnames decide first (the tiers), then in each tier the model's exact name, its longest prefix,
-headers alone, and rules without matches. How the index is ordered is the controller's affair.
+Hostnames decide first, then the number of labels (the tiers); in each tier the model's exact name,
+its longest prefix, its longest suffix, the few patterns, matches that name no model, and at last
+rules without matches. How the index is ordered is the controller's affair.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from crds.plan import Candidate, MatchTier
 from ext_proc.call import Reject
-from ext_proc.plans import Host, Route, Rule, Snapshot
+from ext_proc.plans import Host, Patterns, Route, Rule, Snapshot
 
-_LONGEST_PREFIX = 256
+LONGEST_MODEL = 256
+"""No match is longer, and no pattern is tried on a longer name."""
+Kind = Literal["Exact", "Prefix", "Suffix", "Regex", "any model", "no matches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a request is matched by."""
+
+    model: str
+    headers: Mapping[str, str]
+    labels: frozenset[tuple[str, str]] = frozenset()
+
+
+class Fit(NamedTuple):
+    """A match that a request meets: where it stands in the index, and its row."""
+
+    tier: int
+    kind: Kind
+    value: str
+    """The name, its beginning or end, or the pattern."""
+    candidate: Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +45,30 @@ class Match:
     rule: Rule
 
 
-def find(host: Host, snapshot: Snapshot, model: str, headers: Mapping[str, str]) -> Match | Reject:
+def find(host: Host, snapshot: Snapshot, traits: Traits) -> Match | Reject:
     """Find the rule for a request, or say why there is none."""
-    candidate = next((c for c in _candidates(host.plan.tiers, model) if _fits(c, headers)), None)
-    if candidate is None:
+    fit = next(fits(host, traits), None)
+    if fit is None:
         return Reject(404, "model_not_found", "No rule serves this model.")
-    route = snapshot.routes.get(candidate.route)
-    rule = route.rules.get(candidate.rule) if route else None
+    route = snapshot.routes.get(fit.candidate.route)
+    rule = route.rules.get(fit.candidate.rule) if route else None
     if route is None or rule is None:
         return Reject(
             503, "guard_unavailable", "The rule that serves this model is not loaded yet."
         )
     return Match(route, rule)
+
+
+def fits(host: Host, traits: Traits) -> Iterator[Fit]:
+    """Every match the request meets; the first serves it, and rules without matches come last."""
+    for index, tier in enumerate(host.plan.tiers):
+        if tier.labels <= len(traits.labels):
+            for kind, value, candidate in _rows(tier, traits.model, host.patterns):
+                if _takes(candidate, traits):
+                    yield Fit(index, kind, value, candidate)
+    for index, tier in enumerate(host.plan.tiers):
+        for candidate in tier.rest:
+            yield Fit(index, "no matches", "", candidate)
 
 
 def names(host: Host, model: str) -> bool:
@@ -42,17 +77,31 @@ def names(host: Host, model: str) -> bool:
     return listed or any(model in tier.exact for tier in host.plan.tiers)
 
 
-def _candidates(tiers: Sequence[MatchTier], model: str) -> Iterator[Candidate]:
-    """Most specific first; a rule without matches yields to every rule that has some."""
-    for tier in tiers:
-        yield from tier.exact.get(model, ())
-        if tier.prefix:
-            for length in range(min(len(model), _LONGEST_PREFIX), -1, -1):
-                yield from tier.prefix.get(model[:length], ())
-        yield from tier.headers
-    for tier in tiers:
-        yield from tier.rest
+def _rows(tier: MatchTier, model: str, patterns: Patterns) -> Iterator[tuple[Kind, str, Candidate]]:
+    """The rows of one tier that the model leads to, most specific first."""
+    for candidate in tier.exact.get(model, ()):
+        yield "Exact", model, candidate
+    longest = min(len(model), LONGEST_MODEL)
+    for length in range(longest, 0, -1) if tier.prefix else ():
+        for candidate in tier.prefix.get(model[:length], ()):
+            yield "Prefix", model[:length], candidate
+    for length in range(longest, 0, -1) if tier.suffix else ():
+        for candidate in tier.suffix.get(model[-length:], ()):
+            yield "Suffix", model[-length:], candidate
+    for pattern, candidate in tier.regex if len(model) <= LONGEST_MODEL else ():
+        if patterns[pattern].fullmatch(model):
+            yield "Regex", pattern, candidate
+    for candidate in tier.headers:
+        yield "any model", "", candidate
 
 
-def _fits(candidate: Candidate, headers: Mapping[str, str]) -> bool:
-    return all(headers.get(name) == value for name, value in candidate.headers)
+def _takes(candidate: Candidate, traits: Traits) -> bool:
+    if candidate.path is not None:
+        path = traits.headers.get(":path", "").partition("?")[0].partition("#")[0]
+        exact = candidate.path.type == "Exact"
+        if path != candidate.path.value if exact else not path.startswith(candidate.path.value):
+            return False
+    headers = traits.headers
+    return all(headers.get(name) == value for name, value in candidate.headers) and (
+        traits.labels.issuperset(candidate.labels)
+    )

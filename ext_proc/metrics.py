@@ -41,6 +41,7 @@ _SERVED = (
 )
 _SPENT = ("route", "backend", "model")
 _OUTCOME = ("gateway", "route", "rule", "backend", "format", "status", "error")
+_LABEL = ("gateway", "name", "value")
 _VERDICT = ("guard", "policy", "type", "action", "phase")
 
 
@@ -81,6 +82,7 @@ class Metrics:
         self.usage_invalid = counter("dragoman_usage_invalid", "Impossible usages.", ["backend"])
         self.requests = counter("dragoman_requests", "Requests by outcome.", _OUTCOME)
         self.verdicts = counter("dragoman_guard_verdicts", "What guards found.", _VERDICT)
+        self.labels = counter("dragoman_request_labels", "Requests that guards marked.", _LABEL)
         self.failed = counter(
             "dragoman_exchanges_failed",
             "Streams ended with an error status, so that nothing uninspected passed.",
@@ -108,6 +110,8 @@ class Metrics:
                 verdict.guard, verdict.policy, verdict.type, verdict.action, verdict.phase
             ).inc()
         self.arms.observe(record)
+        for name, value in record.labels:
+            self.labels.labels(record.gateway or "", name, value).inc()
         if record.backend is not None and record.format is not None:
             self._observe_served(record, record.backend, OPERATIONS[record.format])
 

@@ -5,7 +5,7 @@ body goes out and each target's translate filter writes what that target reads. 
 be told something the answer depends on is left out; other losses are reported to the caller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crds.plan import QuirksPlan, TargetPlan
@@ -36,25 +36,26 @@ class Outgoing:
     """What each target is not told, by cluster."""
 
 
-def prepare(dialect: Dialect, call: Call, match: Match) -> Outgoing | Reject:
-    """Write what goes out, once all redactions are made."""
-    rule = match.rule.plan
+def prepare(
+    dialect: Dialect, call: Call, match: Match, targets: Sequence[TargetPlan]
+) -> Outgoing | Reject:
+    """Write what goes out to these of the rule's targets, once all redactions are made."""
     reached = {
         target.cluster: wire
-        for target in rule.targets
+        for target in targets
         if (wire := wires.find(target, call.format, call.model, stream=call.stream))
     }
-    if rule.targets and not reached:
-        return _unsupported(call, match)
+    if targets and not reached:
+        return _unsupported(call, targets)
     try:
-        body, losses = _write(dialect, call, reached, apart=rule.translate)
+        body, losses = _write(dialect, call, reached, apart=match.rule.plan.translate)
     except UnspeakableError as error:
         return malformed(str(error))
     able = {cluster for cluster in reached if not any(loss.essential for loss in losses[cluster])}
-    if rule.targets and not able:
+    if targets and not able:
         return _untranslatable(losses)
-    targets = tuple(target for target in rule.targets if target.cluster in able)
-    return Outgoing(body, targets, reached, losses)
+    asked = tuple(target for target in targets if target.cluster in able)
+    return Outgoing(body, asked, reached, losses)
 
 
 def _write(
@@ -92,8 +93,8 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
     return strict.dumps(written.document), written.losses
 
 
-def _unsupported(call: Call, match: Match) -> Reject:
-    known = sorted(set().union(*map(wires.reachable, match.rule.plan.targets)))
+def _unsupported(call: Call, targets: Iterable[TargetPlan]) -> Reject:
+    known = sorted(set().union(*map(wires.reachable, targets)))
     text = f"This model is not served in the format {call.format}, but in: {', '.join(known)}."
     return Reject(400, "unsupported_format", text)
 

@@ -1,7 +1,8 @@
 """Pipelines: the stages one level's guards become, and the order they run in.
 
 A level is a Gateway, a listener, an AIRoute or a rule. Every stage of a level runs, so that each
-verdict is recorded, and then the first refusal counts: Block wins over Redact, Redact over Audit.
+verdict is recorded, and then the first refusal counts: Block wins over Redact, Redact over Label,
+Label over Audit.
 Streams are inspected field by field in `field`.
 """
 
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crds.plan import GuardPlan, Guards, GuardType
+from crds.plan import BindingPlan, GuardPlan, Guards, GuardType
 from ext_proc.call import Reject
 from ext_proc.detectors import injection, keywords, pii, secrets
 from ext_proc.detectors.injection import Detector as InjectionDetector
@@ -58,6 +59,7 @@ class Level:
     max_prompt_tokens: int | None = None
     max_output_tokens: int | None = None
     refuse_output_above: int | None = None
+    bindings: tuple[BindingPlan, ...] = ()
     unavailable: bool = False
 
 
@@ -106,6 +108,7 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
         max_prompt_tokens=guards.max_prompt_tokens,
         max_output_tokens=guards.max_output_tokens,
         refuse_output_above=guards.refuse_output_above,
+        bindings=guards.bindings,
         unavailable=bool(guards.unavailable),
     )
 

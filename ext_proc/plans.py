@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
+import re2
 from pydantic import TypeAdapter, ValidationError
 
 from crds import plan
@@ -16,6 +19,8 @@ from crds.plan import GuardPlan, Guards, RoutePlan, RulePlan, VirtualHostPlan
 from ext_proc import pipeline
 from ext_proc.pipeline import Detectors, Level
 
+Patterns = Mapping[str, Any]
+"""RE2 expressions, compiled, by their text."""
 _PLAN: TypeAdapter[VirtualHostPlan | RoutePlan] = TypeAdapter(plan.Plan)
 
 
@@ -48,6 +53,8 @@ class Host:
     plan: VirtualHostPlan
     version: str
     levels: tuple[Level, ...]
+    patterns: Patterns = field(default_factory=dict)
+    """What its Regex matches are tried with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def compile_update(old: Snapshot, update: Update) -> Snapshot:
         match each:
             case VirtualHostPlan():
                 levels = tuple(pipeline.compile_level(guards, detectors) for guards in each.guards)
-                hosts[name] = Host(each, version, levels)
+                hosts[name] = Host(each, version, levels, _patterns(name, each))
             case RoutePlan():
                 routes[each.name] = _route(each, version, detectors)
     kept = {name: version for name, version in old.versions.items() if name not in gone}
@@ -105,6 +112,22 @@ def _read(name: str, body: bytes) -> VirtualHostPlan | RoutePlan:
         return _PLAN.validate_json(body)
     except ValidationError:
         raise UnusablePlanError(name) from None
+
+
+def _patterns(name: str, each: VirtualHostPlan) -> Patterns:
+    texts = {text for tier in each.tiers for text, _ in tier.regex}
+    try:
+        return {text: _compiled(text) for text in sorted(texts)}
+    except re2.error as error:
+        raise UnusablePlanError(name) from error
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    return re2.compile(text, options)
 
 
 def _detectors(name: str, each: VirtualHostPlan | RoutePlan, known: Detectors) -> Detectors:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
-from crds.plan import Format
+from crds.plan import Format, Labels
 from ext_proc.call import Usage, Verdict
 
 OTHER = "other"
@@ -62,6 +62,7 @@ class Record:
     cost: Decimal | Literal["unpriced"] | None = None
     """None where nothing was used."""
     verdicts: tuple[Verdict, ...] = ()
+    labels: Labels = ()
     unscanned: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
 
@@ -91,6 +92,7 @@ def _document(record: Record) -> dict[str, Any]:
         "usage": record.usage,
         "cost": _money(record.cost),
         "guards": [_guard(verdict) for verdict in record.verdicts],
+        "labels": _labels(record.labels),
         "unscanned": dict(record.unscanned),
         "error": record.error,
     }
@@ -98,6 +100,11 @@ def _document(record: Record) -> dict[str, Any]:
 
 def _money(cost: Decimal | Literal["unpriced"] | None) -> str | None:
     return format(cost.normalize(), "f") if isinstance(cost, Decimal) else cost
+
+
+def _labels(labels: Labels) -> dict[str, list[str]]:
+    """The values of each name; several guards may differ."""
+    return {name: [value for other, value in labels if other == name] for name, _ in labels}
 
 
 def _guard(verdict: Verdict) -> dict[str, Any]:

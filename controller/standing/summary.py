@@ -20,7 +20,11 @@ _NEEDS_EDIT = {
     ("ResolvedRefs", "Duplicate"),
     ("Programmed", REJECTED),
 }
-_NEEDS_EDIT_OF_ROUTE = {*_NEEDS_EDIT, ("ResolvedRefs", "UnsupportedValue")}
+_NEEDS_EDIT_OF_ROUTE = {
+    *_NEEDS_EDIT,
+    ("ResolvedRefs", "UnsupportedValue"),
+    ("PartiallyInvalid", "UnsupportedValue"),
+}
 """An AIPolicy's ResolvedRefs speaks of a ConfigMap, which may be mended without the AIPolicy."""
 
 

@@ -178,6 +178,7 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
         refuse_output_above=min(
             (each.limit for each in outputs if each.action == "Reject"), default=None
         ),
+        bindings=tuple(binding for policy in policies for binding in policy.bindings),
         unavailable=", ".join(missing),
     )
 

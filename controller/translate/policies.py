@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from controller.resources import Object, Resources
-from controller.translate import gateways
+from controller.translate import bindings, gateways
 from controller.translate.conditions import Fault
 from crds.aipolicy import AIPolicySpec, Guard, OutputLimit, TargetRef
 from crds.entities import ENTITIES
 from crds.explain import closest
 from crds.meta import Key
-from crds.plan import GuardPlan
+from crds.plan import BindingPlan, GuardPlan
 
 LONGEST_WORD = 200
 """As `words` in the AIPolicy itself."""
@@ -38,6 +38,7 @@ class Policy:
     unscanned: Literal["Allow", "Block"] | None
     max_prompt_tokens: int | None = None
     max_output_tokens: OutputLimit | None = None
+    bindings: tuple[BindingPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ def find(resources: Resources, accepted: Accepted) -> Policies:
         else:
             in_force.append(last)
     in_force.sort(key=lambda each: each.age)
+    set_ = {guard.label for policy in in_force for guard in policy.request if guard.label}
+    faults += bindings.faults(resources, set_)
     kept = frozenset(wanted.keys() & accepted.policies.keys())
     return Policies(tuple(in_force), kept, tuple(unavailable), tuple(faults))
 
@@ -173,6 +176,7 @@ def _policy(
         request.unscanned if request and enforced else None,
         request.max_prompt_tokens if request and enforced else None,
         request.max_output_tokens if request and enforced else None,
+        tuple(bindings.plan(policy.key, each, enforced=enforced) for each in spec.authorization),
     )
 
 
@@ -191,4 +195,5 @@ def _guard(policy: Key, guard: Guard, resources: Resources, *, enforced: bool) -
         words=tuple(dict.fromkeys(words)),
         threshold=float(guard.threshold or DEFAULT_THRESHOLD),
         scope=guard.scope,
+        label=(guard.label.name, guard.label.value) if guard.label and enforced else None,
     )

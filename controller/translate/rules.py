@@ -114,8 +114,13 @@ def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
     prompt = prompts.plan(ref.prompt_ref, route.namespace, allowed.prompts)
     if not isinstance(prompt, PromptPlan):
         return prompt[0], f".promptRef.{prompt[1]}", prompt[2]
-    arm = f"{route.namespace}/{ref.prompt_ref.name}/{ref.prompt_ref.key}"
-    return Callee(backend, ref.model, arm, prompt)
+    return Callee(backend, ref.model, arm(route, ref), prompt)
+
+
+def arm(route: Key, ref: BackendRef) -> str:
+    """What tells a backendRef from the same pair with another prompt."""
+    prompt = ref.prompt_ref
+    return "" if prompt is None else f"{route.namespace}/{prompt.name}/{prompt.key}"
 
 
 def broken(served: Served) -> Served:

@@ -7,16 +7,17 @@ it, then of `*`. At most 64 traffic classes fit a virtual host; the rules of you
 that are served as broken.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller import ir, names
-from controller.translate import hostnames, ownership
+from controller.translate import claims, hostnames, ownership, patterns
+from controller.translate.claims import Claim
 from controller.translate.conditions import Fault
 from controller.translate.gateways import Listener
 from controller.translate.levels import Level, Levels
 from controller.translate.memo import Memo
-from controller.translate.ownership import Claim, Owned
+from controller.translate.ownership import Owned
 from controller.translate.routes import Attached
 from controller.translate.rules import Served
 from crds.meta import Key
@@ -69,14 +70,16 @@ def build(
 ) -> Hosts:
     """Make the virtual hosts of every listener; `routes` come older first."""
     shared = _shared(routes)
-    claims = memo.each(
-        "claims", None, ((each.route.key, each.route) for each in routes), ownership.claims
+    claimed = memo.each(
+        "claims", None, ((each.route.key, each.route) for each in routes), claims.find
     )
     hosts: dict[tuple[Key, str], list[_Host]] = {}
     faults: list[Fault] = []
     for listener in listeners:
         tiers = {
-            host: _tier(listener, host, [claims[each.route.key] for each in here], served, levels)
+            host: _tier(
+                listener, host, [claimed[each.route.key].claims for each in here], served, levels
+            )
             for host, here in shared.get(listener.place, {}).items()
         }
         faults += [fault for tier in tiers.values() for fault in tier.owned.faults]
@@ -92,7 +95,11 @@ def build(
         tuple(_plan(host, levels) for host in everything),
         frozenset(crowded),
         _largest_body(everything, limits),
-        (*faults, *crowded.values()),
+        (
+            *(fault for each in claimed.values() for fault in each.faults),
+            *faults,
+            *crowded.values(),
+        ),
     )
 
 
@@ -109,11 +116,11 @@ def _shared(routes: Iterable[Attached]) -> dict[tuple[Key, str], dict[str, list[
 def _tier(
     listener: Listener,
     host: str,
-    claims: Sequence[Sequence[Claim]],
+    claimed: Sequence[Sequence[Claim]],
     served: Mapping[Key, Sequence[Served]],
     levels: Levels,
 ) -> _Tier:
-    owned = ownership.settle(claims, host)
+    owned = ownership.settle(claimed, host)
     standing = dict.fromkeys((claim.route, claim.rule_index) for claim in owned.claims)
     rules = tuple(served[route][index] for route, index in standing)
     above = (Level(listener.gateway), Level(listener.gateway, listener.spec.name))
@@ -131,16 +138,22 @@ def _tier(
 
 def _listed(claim: Claim, served: Served) -> Iterator[str]:
     """The models that callers may ask for by name and get from this match."""
-    if not served.targets:
+    if not served.targets or claim.labels:
         return
     if claim.model is not None and claim.model.type == "Exact":
         yield claim.model.value
         return
-    prefix = claim.model.value if claim.model else ""
     for callee in served.callees:
         for name in callee.backend.models if callee.model is None else (callee.model,):
-            if name.startswith(prefix):
+            if claim.model is None or _TAKES[claim.model.type](claim.model.value, name):
                 yield name
+
+
+_TAKES: Mapping[str, Callable[[str, str], bool]] = {
+    "Prefix": lambda value, model: model.startswith(value),
+    "Suffix": lambda value, model: model.endswith(value),
+    "Regex": patterns.matches,
+}
 
 
 def _crowded(hosts: Iterable[_Host], age: Mapping[Key, int]) -> dict[RuleId, Fault]:
@@ -236,7 +249,7 @@ def _plan(host: _Host, levels: Levels) -> VirtualHostPlan:
         gateway=f"{gateway.namespace}/{gateway.name}",
         listener=section,
         guards=(levels.of(gateway), levels.of(gateway, section)),
-        tiers=tuple(tier.owned.tier for tier in host.tiers),
+        tiers=tuple(each for tier in host.tiers for each in tier.owned.tiers),
         routes=tuple(names.route(route) for route in routes),
         models=tuple(model for _, model in sorted(models.items())),
     )

@@ -5,7 +5,7 @@ from collections import Counter
 from crds.plan import GuardPlan
 from ext_proc.call import Reject
 from ext_proc.detectors.injection import Detector
-from ext_proc.stages.inspection import Inspection, Stage, blocked, verdict
+from ext_proc.stages.inspection import Inspection, Stage, found_something, verdict
 
 
 def injection(plan: GuardPlan, detector: Detector) -> Stage:
@@ -25,6 +25,6 @@ def injection(plan: GuardPlan, detector: Detector) -> Stage:
             return None
         reasons = Counter(dict.fromkeys(worst.reasons, 1))
         inspection.verdicts.append(verdict(plan, inspection.phase, reasons, round(worst.score, 3)))
-        return blocked(plan, inspection.phase) if plan.action == "Block" else None
+        return found_something(plan, inspection)
 
     return stage

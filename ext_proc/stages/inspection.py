@@ -26,9 +26,18 @@ class Inspection:
     verdicts: list[Verdict] = field(default_factory=list)
     redactions: dict[int, list[Span]] = field(default_factory=dict)
     """Spans to redact, by the text's index."""
+    labels: set[tuple[str, str]] = field(default_factory=set)
+    """What Label guards found to be so."""
 
 
 Stage = Callable[[Inspection], Reject | None]
+
+
+def found_something(plan: GuardPlan, inspection: Inspection) -> Reject | None:
+    """Do what the guard's action is once it found something, but for what is masked."""
+    if plan.label is not None:
+        inspection.labels.add(plan.label)
+    return blocked(plan, inspection.phase) if plan.action == "Block" else None
 
 
 def verdict(

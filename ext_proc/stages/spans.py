@@ -5,7 +5,7 @@ from collections import Counter
 from crds.plan import GuardPlan
 from ext_proc.call import Reject
 from ext_proc.detectors.span import Span, SpanDetector, covers
-from ext_proc.stages.inspection import Inspection, Stage, blocked, verdict
+from ext_proc.stages.inspection import Inspection, Stage, found_something, verdict
 
 
 def spans(plan: GuardPlan, detector: SpanDetector) -> Stage:
@@ -25,6 +25,6 @@ def spans(plan: GuardPlan, detector: SpanDetector) -> Stage:
         if plan.action == "Redact":
             for index, spans in found.items():
                 inspection.redactions.setdefault(index, []).extend(spans)
-        return blocked(plan, inspection.phase) if plan.action == "Block" else None
+        return found_something(plan, inspection)
 
     return stage

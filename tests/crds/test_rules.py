@@ -117,13 +117,14 @@ guards = st.fixed_dictionaries(
     {
         "name": choice("a"),
         "type": choice("PII", "Secrets", "PromptInjection", "Keywords"),
-        "action": choice("Block", "Redact", "Audit"),
+        "action": choice("Block", "Redact", "Label", "Audit"),
     },
     optional={
         "entities": choice([], ["Email"]),
         "words": choice([], ["x"]),
         "configMapRef": choice({"name": "c", "key": "k"}),
         "threshold": choice("0.5", "1.0"),
+        "label": choice({"name": "pii", "value": "true"}),
     },
 )
 sides = st.fixed_dictionaries({}, optional={"guards": st.lists(guards, max_size=1)})
@@ -141,7 +142,20 @@ policies = st.fixed_dictionaries(
             max_size=2,
         )
     },
-    optional={"request": sides, "response": sides},
+    optional={
+        "request": sides,
+        "response": sides,
+        "authorization": choice(
+            [],
+            [
+                {
+                    "name": "a",
+                    "labels": [{"name": "pii", "value": "true"}],
+                    "backends": [{"name": "b"}],
+                }
+            ],
+        ),
+    },
 )
 durations = choice("0s", "1s", "1000ms", "1m", "59s1000ms", "1h0m0s", "61m")
 rules = st.fixed_dictionaries(
@@ -169,6 +183,8 @@ rules = st.fixed_dictionaries(
                 optional={
                     "model": choice({"value": "m"}),
                     "headers": choice([], [{"name": "x-dragoman-a", "value": "b"}]),
+                    "path": choice({"value": "/v1"}),
+                    "labels": choice([], [{"name": "pii", "value": "true"}]),
                 },
             ),
             max_size=2,

@@ -12,6 +12,7 @@ import yaml
 from controller.sources import files
 from controller.translate import translate
 from controller.translate.conditions import problems
+from dragoman import explain
 from tests.e2e import harness
 from tests.e2e.test_tls import Authority, indented
 
@@ -151,6 +152,18 @@ def test_07_kubernetes() -> None:
     for path in kustomization.parent.glob("*.yaml"):
         if path != kustomization:
             assert not re.search(r"namespace:|image: \S+:", path.read_text()), path
+
+
+def test_08_sensitive_on_prem(applied, capsys: pytest.CaptureFixture[str]) -> None:
+    run, _, url = applied("08-sensitive-on-prem")
+    sensitive = ask(url, "Write to jane@example.org", "chat")
+    assert sensitive.headers["x-dragoman-backend"] == "default/vllm"
+    assert run.record(sensitive.headers["x-request-id"])["labels"] == {"sensitive": ["true"]}
+    other = ask(url, "Write to Jane", "chat")
+    assert other.headers["x-dragoman-backend"] == "default/openai"
+    example = EXAMPLES / "08-sensitive-on-prem"
+    assert explain.main([str(example), "--request", str(example / "sensitive.json")]) == 0
+    assert "target 1      default/vllm (llama-3.3-70b)" in capsys.readouterr().out
 
 
 def test_09_cheapest(applied) -> None:

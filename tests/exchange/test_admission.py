@@ -15,7 +15,8 @@ from crds.plan import (
 from ext_proc import matching, response
 from ext_proc.events import Answer, Continue, RequestBody, ResponseBody, ResponseHeaders
 from ext_proc.machine import Pending
-from ext_proc.plans import Snapshot, UnusablePlanError, Update, compile_update
+from ext_proc.matching import Traits
+from ext_proc.plans import Host, Snapshot, UnusablePlanError, Update, compile_update
 from tests.exchange import harness
 
 PATHS = {"OpenAIChat": {"call": "/v1/chat/completions", "stream": "/v1/chat/completions"}}
@@ -109,9 +110,12 @@ def test_a_rule_without_matches_yields_to_matches_of_less_specific_hostnames():
             rest=(Candidate(route="ns/any", rule="all"),),
         ),
     )
+    host = Host(
+        VirtualHostPlan(name="host", gateway="ns/ai", listener="http", tiers=tiers), "1", ()
+    )
     served = {}
     for model in ("gpt", "claude", "other"):
-        first = next(matching._candidates(tiers, model))
+        first = next(matching.fits(host, Traits(model, {}))).candidate
         served[model] = f"{first.route} {first.rule}"
     assert served == {"gpt": "ns/any exact", "claude": "ns/any prefix", "other": "ns/own all"}
 

@@ -80,6 +80,19 @@ def test_every_format_is_an_operation():
     assert set(metrics.OPERATIONS) == set(get_args(Format))
 
 
+def test_labels_are_counted_by_name_and_value():
+    counted = Metrics()
+    counted.observe(replace(RECORD, labels=(("pii", "eu"), ("pii", "true"))))
+    counted.observe(replace(RECORD, labels=(("pii", "true"),)))
+    counts = {
+        value_: counted.registry.get_sample_value(
+            "dragoman_request_labels_total", {"gateway": "ns/ai", "name": "pii", "value": value_}
+        )
+        for value_ in ("true", "eu")
+    }
+    assert counts == {"true": 2, "eu": 1}
+
+
 def test_a_request_without_a_price_is_not_free():
     counted = Metrics()
     counted.observe(replace(RECORD, cost="unpriced"))

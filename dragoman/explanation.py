@@ -1,0 +1,285 @@
+"""Explanation: what the guard would decide about one request, and why, as plain values.
+
+Runs the guard's own code (door, admission, matching) on plans that were compiled in this process;
+Envoy's part, choosing the virtual host, is told again here. Holds no text of the request: models
+appear only under names that the plan knows.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from controller import ir
+from controller.resources import Resources
+from controller.translate import Translation, hostnames
+from crds.plan import Guards, RoutePlan, VirtualHostPlan, canonical, resource_name, version
+from dragoman import precedence, reasons
+from dragoman.reasons import LeftOut
+from ext_proc import admission, door, matching, plans, targets
+from ext_proc.admission import Admission, Asked
+from ext_proc.call import Reject, Verdict
+from ext_proc.case import Case
+from ext_proc.machine import World
+from ext_proc.matching import Traits
+from ext_proc.plans import Host, Snapshot, Update
+from ext_proc.record import OTHER
+from ext_proc.slots import Slots
+
+_MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
+_EMPTY_HOST = "localhost"
+
+
+class UnclearError(Exception):
+    """The request could go to several listeners, or to none; the text says what to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a client would send it; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    port: int | None = None
+
+    @property
+    def hostname(self) -> str:
+        """The host that is asked for."""
+        return self.headers.get("host", _EMPTY_HOST).rpartition("]")[2].partition(":")[0].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One guard, and what it found."""
+
+    guard: str
+    policy: str
+    type: str
+    action: str
+    found: Mapping[str, int] | None
+    """None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The request guards of a Gateway, a listener, an AIRoute or a rule."""
+
+    name: str
+    reached: bool
+    """False: the request was refused before."""
+    guards: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The rule that serves."""
+
+    route: str
+    rule: str
+    because: str
+    selection: str
+    """Who serves among targets of equal priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target that is asked, in order.
+
+    Lots, and what a running gateway has learned, may change the order within a priority.
+    """
+
+    backend: str
+    model: str | None
+    """None: the caller's."""
+    priority: int
+    weight: int
+    score: float | None
+    """What the rule's selection goes by, such as US dollars; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Who refuses, and with what answer."""
+
+    by: str
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What happens to a request."""
+
+    virtual_host: str | None
+    format: str | None = None
+    model: str | None = None
+    levels: tuple[Level, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    rule: Chosen | None = None
+    others: tuple[precedence.Other, ...] = ()
+    targets: tuple[Target, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    answered: bool = False
+    """The gateway itself answers, such as with its list of models."""
+    refusal: Refusal | None = None
+
+
+def explain(resources: Resources, translation: Translation, request: Request) -> Explanation:
+    """Decide as the guard would; raises UnclearError."""
+    name = _virtual_host(translation.config.listeners, request)
+    if name is None:
+        return Explanation(None, refusal=_refusal("Envoy", _MISDIRECTED))
+    host, snapshot = _compiled(translation.config, name)
+    headers = _received(request)
+    entry = door.enter(host.plan, headers, ends=not request.body)
+    if isinstance(entry.answer, bytes):
+        return Explanation(name, answered=True)
+    if isinstance(entry.answer, Reject):
+        return Explanation(name, refusal=_refusal("the format table", entry.answer))
+    asked = Asked(host, snapshot, headers, entry.shape, entry.line)
+    admitted = admission.admit(asked, request.body)
+    outs = tuple(reasons.left_out(resources, translation, asked, admitted))
+    return _admitted(asked, admitted, outs)
+
+
+def _admitted(asked: Asked, admitted: Admission, left_out: tuple[LeftOut, ...]) -> Explanation:
+    call, match = admitted.call, admitted.match
+    rule: Chosen | None = None
+    others: tuple[precedence.Other, ...] = ()
+    if call is not None and match is not None:
+        traits = Traits(call.model, asked.headers, admitted.labels)
+        first, *rest = matching.fits(asked.host, traits)
+        because = precedence.because(first)
+        plan = match.rule.plan
+        rule = Chosen(match.route.plan.name, plan.name, because, plan.selection)
+        others = precedence.others(asked.host.plan, first, rest)
+    return Explanation(
+        virtual_host=asked.host.plan.name,
+        format=asked.dialect.name,
+        model=_model(asked.host, call.model) if call else None,
+        levels=tuple(_levels(asked.host.plan, admitted)),
+        labels=tuple(sorted(admitted.labels)),
+        rule=rule,
+        others=others,
+        targets=tuple(_targets(asked.host, admitted)),
+        left_out=left_out,
+        refusal=_refused(admitted),
+    )
+
+
+def _targets(host: Host, admitted: Admission) -> Iterator[Target]:
+    """The targets in an order that a gateway could choose that has just started."""
+    call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
+    if call is None or match is None or outgoing is None:
+        return
+    now = datetime.now(UTC)
+    world = World(Slots(), lambda: 0.5, lambda: now, lambda: 0.0, lambda _: None)
+    choice = Case(host, world).choice(admitted, call, match, outgoing.targets)
+    for each in targets.order(choice).ranked:
+        it, score = each.target, each.score if math.isfinite(each.score) else None
+        yield Target(it.backend, it.model, it.priority, it.weight, score)
+
+
+def _virtual_host(listeners: Sequence[ir.Listener], request: Request) -> str | None:
+    """The virtual host that Envoy picks: the most specific of the port; None: no one's hostname."""
+    ports = sorted({listener.port for listener in listeners})
+    wanted = ports if request.port is None else [request.port]
+    by_port = {
+        port: {
+            host.domain: host.name
+            for listener in listeners
+            if listener.port == port
+            for host in listener.virtual_hosts
+        }
+        for port in ports
+    }
+    if request.port is not None and request.port not in ports:
+        known = ", ".join(map(str, ports)) or "none"
+        raise UnclearError(f"no listener has port {request.port}; there is: {known}")
+    found = [
+        name
+        for port in wanted
+        for name in [_most_specific(by_port[port], request.hostname)]
+        if name is not None
+    ]
+    if not ports:
+        raise UnclearError("no Gateway has a listener that can be served")
+    if len(found) > 1:
+        raise UnclearError(f"several listeners serve this hostname: {', '.join(found)}; add --port")
+    return found[0] if found else None
+
+
+def _most_specific(by_domain: Mapping[str, str], hostname: str) -> str | None:
+    domains = (domain for domain in hostnames.wider(hostname) if domain in by_domain)
+    return next((by_domain[domain] for domain in domains), None)
+
+
+def _compiled(config: ir.Config, name: str) -> tuple[Host, Snapshot]:
+    """The plans of one virtual host, as the guard compiles them."""
+    plan = next(each for each in config.virtual_host_plans if each.name == name)
+    routes = [each for each in config.route_plans if each.name in plan.routes]
+    sent: list[VirtualHostPlan | RoutePlan] = [plan, *routes]
+    update = Update({resource_name(each): _versioned(canonical(each)) for each in sent})
+    snapshot = plans.compile_update(Snapshot(), update)
+    return snapshot.hosts[resource_name(plan)], snapshot
+
+
+def _versioned(body: bytes) -> tuple[str, bytes]:
+    return version(body), body
+
+
+def _received(request: Request) -> Mapping[str, str]:
+    """The headers as Envoy hands them on: nobody sends Dragoman's or Envoy's own."""
+    given = {
+        name: value
+        for name, value in request.headers.items()
+        if not name.startswith(("x-dragoman-", "x-envoy-", ":")) and name != "host"
+    }
+    pseudo = {":method": request.method, ":path": request.path, ":authority": request.hostname}
+    return {"content-type": "application/json", **given, **pseudo}
+
+
+def _model(host: Host, model: str) -> str:
+    return model if matching.names(host, model) else OTHER
+
+
+def _levels(plan: VirtualHostPlan, admitted: Admission) -> Iterator[Level]:
+    names = (f"Gateway {plan.gateway}", f"listener {plan.listener}")
+    read = admitted.call is not None
+    for name, guards in zip(names, plan.guards, strict=True):
+        yield Level(name, read, tuple(_judged(guards, admitted.verdicts)))
+    if admitted.match is not None:
+        route, rule = admitted.match.route.plan, admitted.match.rule.plan
+        own = (admitted.match.route.level, admitted.match.rule.level)
+        reached = not any(level.unavailable for level in own)
+        for name, guards in (
+            (f"AIRoute {route.name}", route.guards),
+            (f"rule {rule.name}", rule.guards),
+        ):
+            yield Level(name, reached, tuple(_judged(guards, admitted.verdicts)))
+
+
+def _judged(guards: Guards, verdicts: Iterable[Verdict]) -> Iterator[Judged]:
+    said = {(each.policy, each.guard, each.type): dict(each.found) for each in verdicts}
+    for plan in guards.request:
+        found = said.get((plan.policy, plan.name, plan.type))
+        yield Judged(plan.name, plan.policy, plan.type, plan.action, found)
+
+
+def _refused(admitted: Admission) -> Refusal | None:
+    reject = admitted.reject
+    if reject is None:
+        if admitted.outgoing is not None and not admitted.outgoing.targets:
+            return Refusal("the rule", 503, "no_backend", "No backend of this model is in service.")
+        return None
+    blocking = [f"{v.guard} of {v.policy}" for v in admitted.verdicts if v.action == "Block"]
+    if reject.code == "blocked_by_policy" and blocking:
+        return _refusal(", ".join(blocking), reject)
+    return _refusal("matching" if admitted.call and not admitted.match else "admission", reject)
+
+
+def _refusal(by: str, reject: Reject) -> Refusal:
+    return Refusal(by, reject.status, reject.code, reject.message)

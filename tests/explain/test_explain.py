@@ -1,0 +1,233 @@
+"""`dragoman explain`: what it says of requests to tests/explain/world.yaml, and of what it cannot read."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dragoman import explain
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("world")
+    shutil.copy(HERE / "world.yaml", directory)
+    return directory
+
+
+@pytest.fixture
+def ask(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Explains a chat request; returns the exit code, the document and all that was printed."""
+
+    def ask(text: str, model: str = "gpt-4o-mini", *arguments: str, body: bytes | None = None):
+        file = tmp_path / "request.json"
+        chat = {"model": model, "messages": [{"role": "user", "content": text}]}
+        file.write_bytes(json.dumps(chat).encode() if body is None else body)
+        given = ["--port", "8080", *arguments] if "--port" not in arguments else [*arguments]
+        common = [str(world), "--request", str(file), *given]
+        code = explain.main(["--json", *common])
+        document = json.loads(capsys.readouterr().out)
+        assert explain.main(common) == code
+        return code, document, capsys.readouterr().out
+
+    return ask
+
+
+def named(rows: list) -> dict[str, str]:
+    return {row["rule"]: row["lost"] for row in rows}
+
+
+def test_every_rule_that_fits_is_told_with_what_decided(ask) -> None:
+    code, document, text = ask("hi", "gpt-4o-mini", "--header", "X-A: 1")
+    assert code == 0
+    assert document["rule"] == {
+        "route": "default/assistant",
+        "rule": "exact",
+        "because": "model Exact gpt-4o-mini",
+        "selection": "Weighted",
+    }
+    assert named(document["others"]) == {
+        "longer": "Prefix comes after Exact",
+        "long": "Prefix comes after Exact",
+        "headers": "Prefix comes after Exact",
+        "short": "Prefix comes after Exact",
+        "mini": "Suffix comes after Exact",
+        "pattern": "Regex comes after Exact",
+        "same-pattern": "Regex comes after Exact",
+        "header": "any model comes after Exact",
+        "rest": "it yields to every match",
+    }
+    assert "rule          exact of default/assistant: model Exact gpt-4o-mini\n" in text
+    assert "  not         short of default/assistant: model Prefix gpt-; Prefix" in text
+
+
+def test_what_decided_between_equal_kinds(ask) -> None:
+    _, document, _ = ask("hi", "gpt-4.1", "--header", "x-a:1")
+    assert document["rule"]["rule"] == "longer"
+    assert document["rule"]["because"] == "model Prefix gpt-4; path Exact /v1/chat/completions"
+    lost = named(document["others"])
+    assert lost["long"] == lost["headers"] == "its path is less specific"
+    assert lost["short"] == "its Prefix is shorter"
+    _, document, _ = ask("hi", "o1-mini-gpt", "--header", "x-a:1")
+    assert (document["rule"]["rule"], named(document["others"])["header"]) == (
+        "pattern",
+        "any model comes after Regex",
+    )
+
+
+def test_a_hostname_and_an_equal_match(ask) -> None:
+    at = ("--header", "host:ai.corp.example:9090", "--port", "9090")
+    _, document, _ = ask("hi", "gpt-4o-mini", *at)
+    assert document["virtual_host"] == "default/ai/other/ai.corp.example"
+    assert document["rule"]["rule"] == "named"
+    assert named(document["others"])["exact"] == "its hostname is less specific"
+    _, document, _ = ask("hi", "other-mini", "--path", "/v1/chat/completions?x=1")
+    assert document["rule"]["rule"] == "mini"
+
+
+def test_a_label_comes_first_and_binds_the_targets(ask) -> None:
+    code, document, text = ask("mail jane@example.org", "gpt-4o-mini", "--header", "x-care:1")
+    assert (code, document["labels"]) == (0, [["pii", "true"]])
+    assert document["rule"]["because"] == "label pii=true; header x-care: 1"
+    assert named(document["others"])["exact"] == "it asks for fewer labels"
+    assert document["levels"][0]["guards"][0] == {
+        "guard": "mark",
+        "policy": "default/baseline",
+        "type": "PII",
+        "action": "Label",
+        "found": {"Email": 1},
+    }
+    assert "  mark of default/baseline (PII): Label, Email 1\n" in text
+    assert "labels        pii=true\n" in text
+
+
+def test_each_target_that_is_left_out_is_told_why(ask) -> None:
+    code, document, text = ask("mail jane@example.org")
+    assert code == 0
+    assert [target["backend"] for target in document["targets"]] == ["default/local"]
+    assert [(each["backend"], each["model"], each["why"]) for each in document["left_out"]] == [
+        (
+            "default/cloud",
+            None,
+            "authorization stays of default/baseline binds pii=true to other AIBackends",
+        ),
+        ("default/local", "m", "its weight is 0"),
+        ("default/gone", None, "AIBackend default/gone does not exist"),
+    ]
+    assert "target 1      default/local (the model asked for): priority 1, weight 1\n" in text
+    _, document, _ = ask("hello")
+    assert [(each["backend"], each["priority"]) for each in document["targets"]] == [
+        ("default/cloud", 0),
+        ("default/local", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "arguments", "status", "by"),
+    [
+        ("forbidden", "any", (), 403, "words of default/baseline"),
+        ("curious", "any", (), 403, "own-words of default/own"),
+        ("mail jane@example.org", "any", (), 403, "stays of default/baseline"),
+        ("hi", "any", ("--path", "/v1/nothing"), 404, "the format table"),
+        ("hi", "any", ("--method", "put"), 405, "the format table"),
+        ("hi", "any", ("--header", "content-type: text/plain"), 415, "the format table"),
+        ("hi", "any", ("--port", "9090", "--header", "host:elsewhere.example"), 421, "Envoy"),
+    ],
+)
+def test_a_refusal_says_by_what(ask, text, model, arguments, status, by) -> None:
+    code, document, printed = ask(text, model, *arguments)
+    assert (code, document["served"]) == (1, False)
+    assert (document["refusal"]["status"], document["refusal"]["by"]) == (status, by)
+    assert printed.splitlines()[-1].startswith(f"refused       {status} ")
+
+
+def test_a_model_that_no_rule_serves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"model": "m", "messages": [{"role": "user", "content": "hi"}]}')
+    assert explain.main([str(EXAMPLES / "05-canary"), "--request", str(request)]) == 1
+    refused = "refused       404 model_not_found by matching: No rule serves this model.\n"
+    assert capsys.readouterr().out.endswith(refused)
+
+
+def test_the_selection_and_what_it_goes_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = tmp_path / "request.json"
+    chat = {"model": "m", "max_tokens": 4000, "messages": [{"role": "user", "content": "hi"}]}
+    request.write_text(json.dumps(chat))
+    assert explain.main([str(EXAMPLES / "09-cheapest"), "--request", str(request)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("target")]
+    assert "default/east" in lines[0]
+    costs = [float(line.split("LowestCost ")[1].split(",")[0]) for line in lines]
+    assert costs == sorted(costs)
+    assert costs[0] > 0
+
+
+def test_levels_after_a_refusal_are_not_reached(ask) -> None:
+    _, document, _ = ask("x", body=b"{")
+    assert [(each["name"], each["reached"]) for each in document["levels"]] == [
+        ("Gateway default/ai", False),
+        ("listener http", False),
+    ]
+    assert document["refusal"]["by"] == "admission"
+
+
+def test_the_gateways_own_answers(ask) -> None:
+    code, document, text = ask("", "", "--method", "GET", "--path", "/v1/models", body=b"")
+    assert (code, document["answered"]) == (0, True)
+    assert text.endswith("served        by the gateway itself\n")
+
+
+def test_no_text_of_the_request_is_printed(ask, world: Path, tmp_path: Path, capsys) -> None:
+    planted = "planted-7f3a"
+    for text in (planted, f"{planted}@example.org", f"forbidden {planted}", f"curious {planted}"):
+        for model in ("gpt-4o-mini", f"gpt-{planted}", planted):
+            _, document, printed = ask(text, model, "--header", f"authorization: Bearer {planted}")
+            assert planted not in printed + json.dumps(document)
+    ask("", body=planted.encode())
+    assert planted not in "".join(capsys.readouterr())
+
+
+def test_what_cannot_be_read_ends_with_2(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text("{}")
+    bad, empty = tmp_path / "bad", tmp_path / "empty"
+    bad.mkdir()
+    empty.mkdir()
+    (bad / "x.yaml").write_text("a: [1\n")
+    good = [str(world), "--request", str(request)]
+    wrong = {
+        (str(tmp_path / "none"), "--request", str(request)): "none: is not a directory",
+        (str(bad), "--request", str(request)): "x.yaml:2: not valid YAML",
+        (str(empty), "--request", str(request)): "no Gateway has a listener",
+        (str(world), "--request", str(tmp_path / "no.json")): "no.json: No such file",
+        (str(world), "--request", str(tmp_path)): "Is a directory",
+        (*good, "--header", "no colon"): "--header number 1 is not name:value",
+        (*good, "--path", "v1"): "--path must begin with /",
+        (*good, "--port", "1"): "no listener has port 1; there is: 8080, 9090",
+        (*good, "--header", "host:ai.corp.example"): "several listeners serve this hostname",
+    }
+    for arguments, said in wrong.items():
+        assert explain.main(list(arguments)) == 2, arguments
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert said in printed.err, arguments
+    with pytest.raises(SystemExit, match="2"):
+        explain.main([str(world)])
+
+
+def test_problems_of_the_yaml_go_to_standard_error(
+    ask, world: Path, tmp_path: Path, capsys
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"model": "m", "messages": [{"role": "user", "content": "hi"}]}')
+    explain.main([str(world), "--request", str(request), "--port", "8080"])
+    printed = capsys.readouterr()
+    assert "backendRefs[2]: AIBackend default/gone does not exist" in printed.err
+    assert "A_KEY_NOBODY_SET" not in printed.err
