@@ -62,7 +62,10 @@ class Body(Protocol):
         ...
 
 
-_KEPT = ("model", "response_format", "text", "generationConfig", "generation_config")
+_KEPT = (
+    *("model", "response_format", "text", "generationConfig", "generation_config"),
+    "encoding_format",
+)
 
 
 @dataclass(slots=True, repr=False)

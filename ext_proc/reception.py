@@ -119,7 +119,8 @@ class Reception:
     def _choose(self, status: int, media_type: str, spoken: Format) -> Reader:
         case, call = self._case, self._call
         created = int(case.facts.asked_at.timestamp())
-        asked = Asked(call.model, case.facts.request_id, created)
+        base64 = call.document.get("encoding_format") == "base64"
+        asked = Asked(call.model, case.facts.request_id, created, base64)
         answer = Answer(spoken, call.format, asked) if spoken != call.format else None
         reading = Reading(case.dialect, self._levels, self._count, answer)
         if status >= 300 or media_type == response.JSON:

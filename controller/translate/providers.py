@@ -83,7 +83,8 @@ PROVIDERS: Mapping[str, Provider] = {
             "GeminiContent": PathPlan(
                 call="/models/{model}:generateContent",
                 stream="/models/{model}:streamGenerateContent?alt=sse",
-            )
+            ),
+            "GeminiEmbeddings": _same("/models/{model}:batchEmbedContents"),
         },
         key=("x-goog-api-key", ""),
     ),

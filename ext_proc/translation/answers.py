@@ -6,7 +6,7 @@ from crds.plan import Format
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import unreadable
-from ext_proc.translation.codec import Asked, UnreadableError
+from ext_proc.translation.codec import Asked, StreamReader, UnreadableError
 from ext_proc.translation.neutral import Delta
 from ext_proc.translation.table import CODECS
 
@@ -20,8 +20,8 @@ class Answer:
         self._provider = CODECS[provider]
         self._caller = CODECS[caller]
         self._asked = asked
-        self._reader = self._provider.reader()
-        self._writer = self._caller.writer(asked)
+        self._reader = self._provider.reader() if self._provider.reader else None
+        self._writer = self._caller.writer(asked) if self._caller.writer else None
         self.failed: Reject | None = None
         self._usage: Usage | None = None
         self._usage_invalid = False
@@ -29,37 +29,40 @@ class Answer:
     @property
     def usage(self) -> Usage | None:
         """What the provider stated so far."""
-        return self._usage or self._reader.usage
+        return self._usage or (self._reader.usage if self._reader else None)
 
     @property
     def usage_invalid(self) -> bool:
         """The provider stated a usage that cannot be."""
-        return self._usage_invalid or self._reader.usage_invalid
+        return self._usage_invalid or (self._reader is not None and self._reader.usage_invalid)
 
     def whole(self, body: bytes) -> bytes | Reject:
         """Translate a whole body."""
         try:
             response = self._provider.read_response(strict.loads(body))
+            self._usage, self._usage_invalid = response.usage, response.usage_invalid
+            return strict.dumps(self._caller.write_response(response, self._asked))
         except (strict.InvalidJsonError, UnreadableError):
             return unreadable(_UNREADABLE)
-        self._usage, self._usage_invalid = response.usage, response.usage_invalid
-        return strict.dumps(self._caller.write_response(response, self._asked))
 
     def feed(self, data: bytes) -> bytes:
         """Translate the next piece of a stream; after a failure nothing more."""
-        return self._written(lambda: self._reader.feed(data))
+        return self._written(lambda reader: reader.feed(data))
 
     def end(self) -> bytes:
         """The provider ended."""
-        last = self._written(self._reader.end)
-        return last if self.failed else last + self._writer.end()
+        last = self._written(lambda reader: reader.end())
+        return last if self.failed or self._writer is None else last + self._writer.end()
 
-    def _written(self, read: Callable[[], Iterable[Delta]]) -> bytes:
+    def _written(self, read: Callable[[StreamReader], Iterable[Delta]]) -> bytes:
         if self.failed:
+            return b""
+        if self._reader is None or self._writer is None:
+            self.failed = unreadable("The provider streams what its format does not.")
             return b""
         pieces = []
         try:
-            for delta in read():
+            for delta in read(self._reader):
                 pieces.append(self._writer.write(delta))  # noqa: PERF401 -- what was read before a failure counts
         except UnreadableError as error:
             self.failed = unreadable(str(error))

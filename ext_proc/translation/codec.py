@@ -7,12 +7,13 @@ A reader raises `UnspeakableError` for a request whose meaning it cannot tell, a
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from crds.plan import Format
 from ext_proc.call import Line, Usage
-from ext_proc.translation.neutral import Delta, Loss, Request, Response
+from ext_proc.translation.neutral import Delta, Loss
 
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 Json = dict[str, Any]
 
 
@@ -45,6 +46,8 @@ class Asked:
     """Stands where the provider gives no id."""
     created: int
     """Unix time of the answer."""
+    base64: bool = False
+    """Whether vectors are wanted as base64 (`encoding_format`)."""
 
 
 class StreamReader(Protocol):
@@ -75,17 +78,15 @@ class StreamWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(Generic[RequestT, ResponseT]):
     """What translation needs of one format."""
 
-    read_request: Callable[[Json, Line], Request]
-    write_request: Callable[[Request], Written]
+    read_request: Callable[[Json, Line], RequestT]
+    write_request: Callable[[RequestT], Written]
     """The document is for the newest of the format's own servers; how a provider departs from it
     (`QuirksPlan`) is applied afterwards."""
-    read_response: Callable[[Json], Response]
-    write_response: Callable[[Response, Asked], Json]
-    reader: Callable[[], StreamReader]
-    writer: Callable[[Asked], StreamWriter]
-
-
-Codecs = dict[Format, Codec]
+    read_response: Callable[[Json], ResponseT]
+    write_response: Callable[[ResponseT, Asked], Json]
+    reader: Callable[[], StreamReader] | None = None
+    """None: the format has no streams."""
+    writer: Callable[[Asked], StreamWriter] | None = None

@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from crds.plan import Format
 from ext_proc.translation import (
     anthropic_messages,
     bedrock,
     gemini,
+    gemini_embeddings,
     openai_chat,
+    openai_embeddings,
     openai_responses,
 )
 from ext_proc.translation.codec import Codec
 
-CODECS: Mapping[Format, Codec] = MappingProxyType(
+CODECS: Mapping[Format, Codec[Any, Any]] = MappingProxyType(
     {
         "OpenAIChat": openai_chat.CODEC,
+        "OpenAIEmbeddings": openai_embeddings.CODEC,
+        "GeminiEmbeddings": gemini_embeddings.CODEC,
         "AnthropicMessages": anthropic_messages.CODEC,
         "GeminiContent": gemini.CODEC,
         "BedrockConverse": bedrock.CODEC,

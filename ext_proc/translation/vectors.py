@@ -1,0 +1,33 @@
+"""Vectors: a request for embeddings and its answer, in nobody's dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ext_proc.call import Usage
+from ext_proc.translation.neutral import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRequest:
+    """What is to be embedded. None and empty: not said."""
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    task: str = ""
+    """What the vectors are for, in Gemini's words."""
+    user: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """The caller's own names of fields that are said."""
+    lost: tuple[Loss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorResponse:
+    """A vector for each text, in order; numbers keep their spelling."""
+
+    model: str
+    vectors: tuple[list[Any], ...]
+    usage: Usage | None
+    usage_invalid: bool = False
