@@ -155,12 +155,14 @@ class RequestPolicy(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.maxBodySize) || has(self.unscanned) || has(self.maxPromptTokens)"
-            " || has(self.maxOutputTokens) || (has(self.guards) && size(self.guards) > 0)",
-            "request has no effect: set maxBodySize, maxPromptTokens, maxOutputTokens, unscanned"
-            " or guards",
+            " || has(self.maxOutputTokens) || has(self.untranslatable)"
+            " || (has(self.guards) && size(self.guards) > 0)",
+            "request has no effect: set maxBodySize, maxPromptTokens, maxOutputTokens, unscanned,"
+            " untranslatable or guards",
             lambda self: bool(
                 self.max_body_size
                 or self.unscanned
+                or self.untranslatable
                 or self.max_prompt_tokens
                 or self.max_output_tokens
                 or self.guards
@@ -178,6 +180,12 @@ class RequestPolicy(Model):
     """What happens to content no detector can read: images, files, remote URLs.
 
     `Allow` when none says.
+    """
+    untranslatable: Literal["Drop", "Reject"] | None = None
+    """What becomes of a parameter that a target of another format cannot be told.
+
+    `Drop`, when none says: it is left out and named in `x-dragoman-dropped`. `Reject`: such a
+    target is not asked, and if no other is left the answer is 400. Content is never dropped.
     """
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
     """All of them read the original text; Block over Redact over Label over Audit."""

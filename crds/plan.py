@@ -111,6 +111,8 @@ class Guards(PlanModel):
     response: tuple[GuardPlan, ...] = ()
     max_body_bytes: int | None = None
     block_unscanned: bool = False
+    refuse_losses: bool = False
+    """A target that cannot be told a parameter is not asked."""
     max_prompt_tokens: int | None = None
     max_output_tokens: int | None = None
     """A request that asks for more, or does not say, is sent with this."""

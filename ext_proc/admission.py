@@ -95,11 +95,11 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
     ):
         return reject
     pipeline.finish(inspection)
-    return _prepare(asked.dialect, admission, call, match)
+    return _prepare(asked, admission, call, match)
 
 
-def _prepare(dialect: Dialect, admission: Admission, call: Call, match: Match) -> Reject | None:
-    prepared = outgoing.prepare(dialect, call, match, admission.targets)
+def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
+    prepared = outgoing.prepare(asked.dialect, call, match, asked.host, admission.targets)
     if isinstance(prepared, Reject):
         return prepared
     admission.outgoing = prepared

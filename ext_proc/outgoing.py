@@ -7,6 +7,7 @@ be told something the answer depends on is left out; other losses are reported t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from crds.plan import QuirksPlan, TargetPlan
 from ext_proc import wires
@@ -14,6 +15,7 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import Dialect, malformed
 from ext_proc.matching import Match
+from ext_proc.plans import Host
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss
@@ -37,7 +39,7 @@ class Outgoing:
 
 
 def prepare(
-    dialect: Dialect, call: Call, match: Match, targets: Sequence[TargetPlan]
+    dialect: Dialect, call: Call, match: Match, host: Host, targets: Sequence[TargetPlan]
 ) -> Outgoing | Reject:
     """Write what goes out to these of the rule's targets, once all redactions are made."""
     reached = {
@@ -51,9 +53,15 @@ def prepare(
         body, losses = _write(dialect, call, reached, apart=match.rule.plan.translate)
     except UnspeakableError as error:
         return malformed(str(error))
-    able = {cluster for cluster in reached if not any(loss.essential for loss in losses[cluster])}
+    levels = (*host.levels, match.route.level, match.rule.level)
+    strict = any(level.refuse_losses for level in levels)
+    refused = {
+        cluster: [loss.field for loss in losses[cluster] if loss.essential or strict]
+        for cluster in reached
+    }
+    able = {cluster for cluster, fields in refused.items() if not fields}
     if targets and not able:
-        return _untranslatable(losses)
+        return _untranslatable(refused.values())
     asked = tuple(target for target in targets if target.cluster in able)
     return Outgoing(body, asked, reached, losses)
 
@@ -76,7 +84,10 @@ def _write(
 def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
     if wire.format == spoken.format and not wire.quirks.drop:
         return ()
-    return requests.write(call.document, spoken, wire).losses
+    try:
+        return requests.write(call.document, spoken, wire).losses
+    except UnspeakableError as error:
+        return (Loss(error.field, essential=True),)  # another target may be told
 
 
 def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[bytes, _Losses]:
@@ -99,8 +110,7 @@ def _unsupported(call: Call, targets: Iterable[TargetPlan]) -> Reject:
     return Reject(400, "unsupported_format", text)
 
 
-def _untranslatable(losses: Mapping[str, _Losses]) -> Reject:
-    essential = [loss.field for lost in losses.values() for loss in lost if loss.essential]
-    fields = ", ".join(dict.fromkeys(essential))
+def _untranslatable(refused: Iterable[Iterable[str]]) -> Reject:
+    fields = ", ".join(dict.fromkeys(chain.from_iterable(refused)))
     text = f"No backend of this model can be told: {fields}."
     return Reject(400, "untranslatable", text)

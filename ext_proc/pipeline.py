@@ -60,6 +60,7 @@ class Level:
     max_output_tokens: int | None = None
     refuse_output_above: int | None = None
     bindings: tuple[BindingPlan, ...] = ()
+    refuse_losses: bool = False
     unavailable: bool = False
 
 
@@ -109,6 +110,7 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
         max_output_tokens=guards.max_output_tokens,
         refuse_output_above=guards.refuse_output_above,
         bindings=guards.bindings,
+        refuse_losses=guards.refuse_losses,
         unavailable=bool(guards.unavailable),
     )
 

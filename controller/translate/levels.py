@@ -7,6 +7,7 @@ is told who won. Nothing here knows how levels follow each other in a request.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from controller.resources import Resources
@@ -173,6 +174,7 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
         response=tuple(guard for policy in policies for guard in policy.response),
         max_body_bytes=min(sizes, default=None),
         block_unscanned=any(policy.unscanned == "Block" for policy in policies),
+        refuse_losses=any(policy.untranslatable == "Reject" for policy in policies),
         max_prompt_tokens=min(prompts, default=None),
         max_output_tokens=min((each.limit for each in outputs), default=None),
         refuse_output_above=min(
@@ -236,6 +238,13 @@ _SMALLEST: Mapping[str, Callable[[Policy], _Limit | None]] = {
 """Limits of which the smallest is in force."""
 
 
+_STRICTEST: Mapping[str, tuple[str, str, Callable[[Policy], str | None]]] = {
+    "spec.request.unscanned": ("Allow", "Block", attrgetter("unscanned")),
+    "spec.request.untranslatable": ("Drop", "Reject", attrgetter("untranslatable")),
+}
+"""What a lenient policy says, and the strict word that wins over it."""
+
+
 def _lost(policy: Policy, place: Level, rivals: list[Policy]) -> Iterator[Fault]:
     index = next(i for i, ref in enumerate(policy.targets) if level(policy.key, ref) == place)
     for field, stated in _SMALLEST.items():
@@ -249,7 +258,11 @@ def _lost(policy: Policy, place: Level, rivals: list[Policy]) -> Iterator[Fault]
                 "the smallest is in force"
             )
             yield Fault(policy.key, "Overridden", "Overridden", field, text, index)
-    strict = [each for each in rivals if each.unscanned == "Block"]
-    if policy.unscanned == "Allow" and strict:
-        text = f"Allow of {policy.key} loses to Block of {strict[0].key}; the strictest is in force"
-        yield Fault(policy.key, "Overridden", "Overridden", "spec.request.unscanned", text, index)
+    for field, (lenient, strict, word) in _STRICTEST.items():
+        winners = [each.key for each in rivals if word(each) == strict]
+        if word(policy) == lenient and winners:
+            text = (
+                f"{lenient} of {policy.key} loses to {strict} of {winners[0]}; "
+                "the strictest is in force"
+            )
+            yield Fault(policy.key, "Overridden", "Overridden", field, text, index)

@@ -36,6 +36,7 @@ class Policy:
     response: tuple[GuardPlan, ...]
     max_body_size: str | None
     unscanned: Literal["Allow", "Block"] | None
+    untranslatable: Literal["Drop", "Reject"] | None
     max_prompt_tokens: int | None = None
     max_output_tokens: OutputLimit | None = None
     bindings: tuple[BindingPlan, ...] = ()
@@ -174,6 +175,7 @@ def _policy(
         tuple(plans["response"]),
         request.max_body_size if request and enforced else None,
         request.unscanned if request and enforced else None,
+        request.untranslatable if request and enforced else None,
         request.max_prompt_tokens if request and enforced else None,
         request.max_output_tokens if request and enforced else None,
         tuple(bindings.plan(policy.key, each, enforced=enforced) for each in spec.authorization),

@@ -12,7 +12,6 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import anthropic_stream, dialect, errors, strict, usage
 from ext_proc.formats.anthropic_tables import ERROR, REQUEST, RESPONSE, ROLES
 from ext_proc.formats.dialect import Dialect, Measured, Response
-from ext_proc.formats.texts import Found
 
 
 def decode_request(body: bytes, _: Line) -> Call | Reject:
@@ -67,8 +66,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated, model = document.get("usage"), document.get("model")
     used = usage.anthropic(stated)
     return Response(

@@ -13,8 +13,6 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import bedrock_errors, bedrock_stream, dialect, eventstream, strict, usage
 from ext_proc.formats.bedrock_tables import ERROR, REQUEST, RESPONSE, ROLES
 from ext_proc.formats.dialect import Dialect, Measured, Response
-from ext_proc.formats.shapes import AmbiguousKeyError
-from ext_proc.formats.texts import Found
 
 _STORED_PROMPT = ":prompt/"
 """Stands in the name of a prompt that AWS keeps."""
@@ -71,11 +69,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    try:
-        RESPONSE.read_object(found, document, "Other")
-    except AmbiguousKeyError:
-        return dialect.unreadable("The provider's answer is ambiguous.")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated = document.get("usage")
     used = usage.bedrock(stated)
     return Response(

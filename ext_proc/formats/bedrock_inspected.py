@@ -16,7 +16,6 @@ from ext_proc.formats.codec import BrokenStreamError, Tally
 from ext_proc.formats.eventstream import Message
 from ext_proc.formats.rules import is_token
 from ext_proc.formats.scans import Scans
-from ext_proc.formats.shapes import AmbiguousKeyError
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
 
@@ -172,10 +171,7 @@ class Inspected(Stated):
     def _whole(self, name: str, event: Json) -> bytes:
         """Inspect what does not come in pieces; return the message."""
         found = Found()
-        try:
-            EVENTS.get(name, UNKNOWN_EVENT).read_object(found, event, "Other")
-        except AmbiguousKeyError:
-            raise BrokenStreamError("A message of the provider's stream is ambiguous.") from None
+        EVENTS.get(name, UNKNOWN_EVENT).read_object(found, event, "Other")
         self._scans.texts(found.texts)
         return eventstream.event(name, strict.dumps(event))
 

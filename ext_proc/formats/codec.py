@@ -13,6 +13,7 @@ import orjson
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import sse
 from ext_proc.formats.dialect import Count, unreadable
+from ext_proc.formats.shapes import AmbiguousKeyError
 
 _COUNTED_AT = 4096
 Cut = TypeVar("Cut")
@@ -158,6 +159,8 @@ class Framed(Generic[Cut]):
                 released.append(passed)
         except BrokenStreamError as broken:
             self._failed = unreadable(str(broken))
+        except AmbiguousKeyError:
+            self._failed = unreadable("A key of the provider's stream is ambiguous.")
         return b"".join(released)
 
 

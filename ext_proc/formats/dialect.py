@@ -181,6 +181,16 @@ def find_texts(document: dict[str, Any], table: Table) -> Found | Reject:
     return found
 
 
+def find_answer(document: dict[str, Any], table: Table) -> Found | Reject:
+    """Walk an answer by its format's table."""
+    found = Found()
+    try:
+        table.read_object(found, document, "Other")
+    except AmbiguousKeyError:
+        return unreadable("A key of the provider's answer is ambiguous.")
+    return found
+
+
 def loads_request(body: bytes) -> dict[str, Any] | Reject:
     """Decode a request body."""
     try:

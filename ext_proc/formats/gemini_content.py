@@ -13,7 +13,6 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import dialect, errors, gemini_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.gemini_tables import ERROR, REQUEST, RESPONSE, ROLES
-from ext_proc.formats.texts import Found
 
 
 def decode_request(body: bytes, line: Line) -> Call | Reject:
@@ -65,8 +64,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated, model = document.get("usageMetadata"), document.get("modelVersion")
     used = usage.gemini(stated)
     return Response(

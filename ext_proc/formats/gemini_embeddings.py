@@ -16,7 +16,6 @@ from ext_proc.formats.gemini_tables import CONTENT, ERROR, USAGE
 from ext_proc.formats.protobuf import Message
 from ext_proc.formats.rules import Json, Prose, Rule, Token, Vector
 from ext_proc.formats.shapes import Each
-from ext_proc.formats.texts import Found
 
 _ASKED: dict[str, Rule] = {
     "model": Token(),
@@ -81,8 +80,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated = document.get("usageMetadata")
     used = usage.gemini(stated)
     return Response(

@@ -12,7 +12,6 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import dialect, errors, openai_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR, REQUEST, RESPONSE, ROLES
-from ext_proc.formats.texts import Found
 
 
 def decode_request(body: bytes, _: Line) -> Call | Reject:
@@ -77,8 +76,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated = document.get("usage")
     used = usage.openai(stated)
     model = document.get("model")

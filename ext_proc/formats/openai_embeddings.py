@@ -111,8 +111,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated, model = document.get("usage"), document.get("model")
     used = usage.openai(stated)
     return Response(

@@ -13,8 +13,6 @@ from ext_proc.formats import dialect, errors, responses_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR
 from ext_proc.formats.responses_tables import REQUEST, RESPONSE, ROLES
-from ext_proc.formats.shapes import AmbiguousKeyError
-from ext_proc.formats.texts import Found
 
 
 def decode_request(body: bytes, _: Line) -> Call | Reject:
@@ -71,11 +69,9 @@ def decode_response(body: bytes) -> Response | Reject:
     document = dialect.loads_response(body)
     if isinstance(document, Reject):
         return document
-    found = Found()
-    try:
-        RESPONSE.read_object(found, document, "Other")
-    except AmbiguousKeyError:
-        return dialect.unreadable("A key of the provider's answer is ambiguous.")
+    found = dialect.find_answer(document, RESPONSE)
+    if isinstance(found, Reject):
+        return found
     stated, model = document.get("usage"), document.get("model")
     used = usage.responses(stated)
     return Response(

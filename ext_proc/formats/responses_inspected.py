@@ -28,7 +28,7 @@ from ext_proc.formats.responses_places import (
 from ext_proc.formats.responses_tables import ERROR, EVENT, STREAMED
 from ext_proc.formats.rules import is_token
 from ext_proc.formats.scans import Scans
-from ext_proc.formats.shapes import AmbiguousKeyError, Object
+from ext_proc.formats.shapes import Object
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
 
@@ -128,10 +128,7 @@ class Inspected(Stated):
     def _inspect(self, table: Object, document: dict[str, Any]) -> None:
         """Inspect texts that come whole, each once however often it is repeated."""
         found = Found()
-        try:
-            table.read_object(found, document, "Other")
-        except AmbiguousKeyError:
-            raise BrokenStreamError("A key in the provider's stream is ambiguous.") from None
+        table.read_object(found, document, "Other")
         for text in found.texts:
             key = (text.origin, text.value)
             released = self._known.get(key)

@@ -22,6 +22,7 @@ class UnspeakableError(ValueError):
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}")
+        self.field = field
 
 
 class UnreadableError(ValueError):

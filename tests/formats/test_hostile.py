@@ -1,5 +1,6 @@
 """The bad-input suite at the JSON door, one row each: refused, or every hidden text found."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,31 @@ def test_row(row):
 
 def test_every_number_of_the_parsers_part_has_a_row():
     assert {11, 12, 13, 14, 15, 16, 17} <= {row["item"] for row in ROWS}
+
+
+AMBIGUOUS = {"type": "text", "text": "a", "Text": "b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("AnthropicMessages", {"content": [AMBIGUOUS]}),
+        ("OpenAIChat", {"choices": [{"message": {"role": "assistant", "content": [AMBIGUOUS]}}]}),
+        ("OpenAIResponses", {"output": [{"type": "message", "content": [{**AMBIGUOUS, "type": "output_text"}]}]}),
+        ("BedrockConverse", {"output": {"message": {"content": [{"text": "a", "toolUse": {"name": "n", "Name": "m"}}]}}}),
+    ],
+)  # fmt: skip
+def test_an_answer_with_an_ambiguous_key_is_502(name, answer):
+    found = DIALECTS[name].decode_response(json.dumps(answer).encode())
+    assert isinstance(found, Reject)
+    assert found.status == 502
+
+
+def test_a_stream_with_an_ambiguous_key_fails():
+    event = {"type": "content_block_start", "index": 0, "content_block": AMBIGUOUS}
+    call = DIALECTS["AnthropicMessages"].decode_request(
+        b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}', Line()
+    )
+    codec = DIALECTS["AnthropicMessages"].stream(call, lambda _: pytest.fail("nothing is read"))
+    assert codec.feed(b"data: " + json.dumps(event).encode() + b"\n\n") == b""
+    assert codec.failed.status == 502

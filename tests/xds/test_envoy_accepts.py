@@ -233,7 +233,7 @@ async def test_hostnames_outside_the_listener_are_421_and_unserved_ones_404(worl
         b"NONSENSE\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\nabc",
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc",
-        b"GET /v1%2Fmodels HTTP/1.1\r\nhost: x\r\nx-request-id: planted\r\n\r\n",
+        b"GET /v1%00models HTTP/1.1\r\nhost: x\r\nx-request-id: planted\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: x\r\nunder_score: y\r\n\r\n",
     ],
 )

@@ -1,0 +1,98 @@
+"""What goes out to targets of other formats, who is asked at all, and what the caller is told."""
+
+import json
+
+import pytest
+
+from crds.plan import Candidate, Guards, MatchTier, RoutePlan, RulePlan, TargetPlan, VirtualHostPlan
+from ext_proc.events import Answer, RequestBody
+from ext_proc.plans import Snapshot, compile_update
+from tests.exchange import harness
+
+CHAT = {"OpenAIChat": {"call": "/v1/chat/completions", "stream": "/v1/chat/completions"}}
+NONE = Guards()
+MESSAGES = {"AnthropicMessages": {"call": "/v1/messages", "stream": "/v1/messages"}}
+
+
+def target(name, paths, **more):
+    given = {"weight": 1, "priority": 0, "provider": "OpenAI", "model": None, **more}
+    return TargetPlan(cluster=name, backend=f"ns/{name}", paths=paths, **given)
+
+
+def plans(*targets, guards=NONE):
+    rule = RulePlan(
+        name="only",
+        targets=targets,
+        unary_class="call",
+        stream_class="stream",
+        translate=len(targets) > 1,
+    )
+    host = VirtualHostPlan(
+        name="host",
+        gateway="ns/ai",
+        listener="http",
+        guards=(guards,),
+        tiers=(MatchTier(rest=(Candidate(route="ns/r", rule="only"),)),),
+        routes=("ns/r",),
+    )
+    return compile_update(Snapshot(), harness.update(RoutePlan(name="ns/r", rules=(rule,)), host))
+
+
+def ask(snapshot, path="/v1/chat/completions", **body):
+    bench = harness.Bench(snapshot)
+    exchange = bench.exchange()
+    harness.receive(exchange, harness.headers(path))
+    given = {"model": "m", "messages": [{"role": "user", "content": "x"}], **body}
+    [reply] = harness.receive(exchange, RequestBody(json.dumps(given).encode()))
+    return reply
+
+
+def asked(reply):
+    groups = reply.metadata["dragoman.targets"]["priority_groups"]
+    return [group["clusters"][0]["cluster_name"] for group in groups]
+
+
+def test_one_foreign_target_is_written_to_by_the_guard():
+    reply = ask(plans(target("claude", MESSAGES, model="claude-x")), temperature=0.50)
+    sent = json.loads(reply.body)
+    assert (sent["model"], sent["max_tokens"]) == ("claude-x", 4096)
+    assert reply.metadata["dragoman"]["targets"]["claude"]["path"] == "/v1/messages"
+    assert sent["temperature"] == 0.5
+
+
+def test_where_targets_differ_the_callers_own_words_go_out():
+    reply = ask(plans(target("a", CHAT, model="a"), target("claude", MESSAGES)), seed=1)
+    assert json.loads(reply.body)["seed"] == 1
+    wires = reply.metadata["dragoman"]["targets"]
+    assert {name: (wire["format"], wire["model"]) for name, wire in wires.items()} == {
+        "a": ("OpenAIChat", "a"),
+        "claude": ("AnthropicMessages", "m"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "able"),
+    [({"seed": 1}, {"a", "claude"}), ({"n": 2}, {"a"}), ({"messages": [{"role": "user", "content": [{"type": "oddity"}]}]}, {"a"})],
+)  # fmt: skip
+def test_what_the_answer_depends_on_leaves_a_target_out(body, able):
+    """A parameter may be dropped; another number of answers or content that has no words may not."""
+    assert set(asked(ask(plans(target("a", CHAT), target("claude", MESSAGES)), **body))) == able
+
+
+def test_where_policy_says_so_nothing_is_dropped():
+    strict = Guards(refuse_losses=True)
+    both = plans(target("a", CHAT), target("claude", MESSAGES), guards=strict)
+    assert asked(ask(both, seed=1)) == ["a"]
+    assert len(asked(ask(both))) == 2
+    reply = ask(plans(target("claude", MESSAGES), guards=strict), seed=1, logit_bias={"1": 1})
+    assert isinstance(reply, Answer)
+    error = json.loads(reply.body)["error"]
+    assert (reply.status, error["code"]) == (400, "untranslatable")
+    assert "logit_bias, seed" in error["message"]
+
+
+def test_a_request_nobody_could_read_is_400():
+    odd = [{"role": "user", "content": [{"type": "oddity"}]}]
+    reply = ask(plans(target("claude", MESSAGES)), messages=odd)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (400, "malformed_request")
+    assert "messages[0].content[0].type" in json.loads(reply.body)["error"]["message"]
