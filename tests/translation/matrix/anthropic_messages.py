@@ -3,7 +3,16 @@
 import json
 from typing import Any
 
-from tests.translation.matrix.features import FUNCTION, LINK, PDF, PNG, SCHEMA
+from tests.translation.matrix.features import (
+    ADDRESS,
+    FUNCTION,
+    LINK,
+    PDF,
+    PLANTED,
+    PNG,
+    SCHEMA,
+    pieces,
+)
 from tests.translation.matrix.fixtures import Fixtures, Json, sse
 
 MODEL = "claude-sonnet-4-5"
@@ -112,6 +121,7 @@ ANSWERS = {
     "reasoning": answer(THOUGHT, text("Because."), used=usage(12, 30, thought=20)),
     "structured": answer(text('{"city":"Paris"}')),
     "usage": answer(text("Fine, thanks."), used=usage(100, 4, 60)),
+    "planted": answer(text(PLANTED), call("call_9", ADDRESS), finish="tool_use"),
 }
 
 
@@ -171,6 +181,9 @@ STREAMS = {
     ),
     "structured": stream(written(0, '{"city":', '"Paris"}')),
     "usage": stream(written(0, "Fine, thanks."), used=usage(100, 4, 60)),
+    "planted": stream(
+        written(0, *pieces(PLANTED)), called(1, "call_9", ADDRESS), finish="tool_use"
+    ),
 }
 
 

@@ -4,7 +4,15 @@ import json
 from typing import Any
 
 from tests.translation import frames
-from tests.translation.matrix.features import FUNCTION, PDF, PNG, SCHEMA
+from tests.translation.matrix.features import (
+    ADDRESS,
+    FUNCTION,
+    PDF,
+    PLANTED,
+    PNG,
+    SCHEMA,
+    pieces,
+)
 from tests.translation.matrix.fixtures import Fixtures, Json
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -112,6 +120,7 @@ ANSWERS = {
     "reasoning": answer(THOUGHT, {"text": "Because."}, used=usage(12, 30)),
     "structured": answer({"text": '{"city":"Paris"}'}),
     "usage": answer({"text": "Fine, thanks."}, used=usage(100, 4, 60)),
+    "planted": answer({"text": PLANTED}, call("call_9", ADDRESS), finish="tool_use"),
 }
 
 
@@ -159,6 +168,9 @@ STREAMS = {
     ),
     "structured": stream(written(0, '{"city":', '"Paris"}')),
     "usage": stream(written(0, "Fine, thanks."), used=usage(100, 4, 60)),
+    "planted": stream(
+        written(0, *pieces(PLANTED)), called(1, "call_9", ADDRESS), finish="tool_use"
+    ),
 }
 ERRORS = {
     400: {"__type": "ValidationException", "message": "Too many words."},

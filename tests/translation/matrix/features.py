@@ -37,6 +37,11 @@ SCHEMA = {
 FUNCTION = ("weather", "The weather in a city.", SCHEMA)
 
 
+def pieces(text: str, size: int = 9) -> list[str]:
+    """A text as models stream it."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
 def user(*parts: Any) -> tuple[str, tuple[Any, ...]]:
     return "user", parts
 
@@ -81,6 +86,9 @@ class Says:
     usage: Usage = _USAGE
 
 
+ADDRESS = "ana@mail.example"
+PLANTED = f"Write to {ADDRESS}, card 4111 1111 1111 1111, soon."
+"""What guards look for, in words and in what a tool is given."""
 QUESTION = (user("How are you?"),)
 ROUND = (user("Weather in Paris?"), model(call("call_1", "Paris")), user(result("call_1", "sunny")))
 ROUNDS = (
@@ -115,6 +123,7 @@ ANSWERS = {
     "usage": Says(
         ("Fine, thanks.",), usage=Usage(input_tokens=100, output_tokens=4, cache_read_tokens=60)
     ),
+    "planted": Says((PLANTED, call("call_9", ADDRESS)), "tool_calls"),
 }
 
 

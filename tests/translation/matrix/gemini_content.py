@@ -3,7 +3,16 @@
 import json
 from typing import Any
 
-from tests.translation.matrix.features import FUNCTION, LINK, PDF, PNG, SCHEMA
+from tests.translation.matrix.features import (
+    ADDRESS,
+    FUNCTION,
+    LINK,
+    PDF,
+    PLANTED,
+    PNG,
+    SCHEMA,
+    pieces,
+)
 from tests.translation.matrix.fixtures import Fixtures, Json, sse
 
 MODEL = "gemini-2.5-flash"
@@ -120,6 +129,7 @@ ANSWERS = {
     ),
     "structured": answer({"text": '{"city":"Paris"}'}),
     "usage": answer({"text": "Fine, thanks."}, used=usage(100, 4, cached=60)),
+    "planted": answer({"text": PLANTED}, call("call_9", ADDRESS)),
 }
 
 
@@ -139,6 +149,7 @@ STREAMS = {
     "reasoning": stream(*THOUGHTS, BECAUSE, used=usage(12, 30, thought=20)),
     "structured": stream({"text": '{"city":'}, {"text": '"Paris"}'}),
     "usage": stream({"text": "Fine, thanks."}, used=usage(100, 4, cached=60)),
+    "planted": stream(*({"text": each} for each in pieces(PLANTED)), call("call_9", ADDRESS)),
 }
 
 

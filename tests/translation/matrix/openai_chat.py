@@ -7,7 +7,16 @@ show it.
 import json
 from typing import Any
 
-from tests.translation.matrix.features import FUNCTION, LINK, PDF, PNG, SCHEMA
+from tests.translation.matrix.features import (
+    ADDRESS,
+    FUNCTION,
+    LINK,
+    PDF,
+    PLANTED,
+    PNG,
+    SCHEMA,
+    pieces,
+)
 from tests.translation.matrix.fixtures import Fixtures, Json, sse
 
 MODEL = "gpt-5"
@@ -125,6 +134,7 @@ ANSWERS = {
     "reasoning": answer("Because.", used=usage(12, 30, thought=20), reasoning_content="Hm. Well."),
     "structured": answer('{"city":"Paris"}'),
     "usage": answer("Fine, thanks.", used=usage(100, 4, cached=60)),
+    "planted": answer(PLANTED, "tool_calls", tool_calls=[call("call_9", ADDRESS)]),
 }
 
 
@@ -186,6 +196,11 @@ STREAMS = {
     ),
     "structured": stream({"content": '{"city":'}, {"content": '"Paris"}'}),
     "usage": stream({"content": "Fine, thanks."}, used=usage(100, 4, cached=60)),
+    "planted": stream(
+        *({"content": each} for each in pieces(PLANTED)),
+        *called(0, "call_9", ADDRESS),
+        finish="tool_calls",
+    ),
 }
 
 

@@ -5,7 +5,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.translation.matrix.features import FUNCTION, LINK, PDF, PNG, SCHEMA
+from tests.translation.matrix.features import (
+    ADDRESS,
+    FUNCTION,
+    LINK,
+    PDF,
+    PLANTED,
+    PNG,
+    SCHEMA,
+    pieces,
+)
 from tests.translation.matrix.fixtures import Fixtures, Json, sse
 
 MODEL = "gpt-5"
@@ -156,6 +165,7 @@ ANSWERED: dict[str, tuple[list[Json], str, Json]] = {
     "reasoning": ([THOUGHT, message("Because.")], "completed", usage(12, 30, thought=20)),
     "structured": ([message('{"city":"Paris"}')], "completed", usage()),
     "usage": ([message("Fine, thanks.")], "completed", usage(100, 4, cached=60)),
+    "planted": ([message(PLANTED), call("call_9", ADDRESS)], "completed", usage()),
 }
 ANSWERS = {
     name: answer(*items, status=status, used=used)
@@ -163,15 +173,11 @@ ANSWERS = {
 }
 
 
-def halves(text: str) -> tuple[str, str]:
-    return text[: len(text) // 2], text[len(text) // 2 :]
-
-
 def texts(at: Json, text: str) -> Iterator[Json]:
     at = {**at, "content_index": 0}
     part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     yield {"type": "response.content_part.added", **at, "part": part}
-    for piece in halves(text):
+    for piece in pieces(text):
         yield {"type": "response.output_text.delta", **at, "delta": piece, "logprobs": []}
     yield {"type": "response.output_text.done", **at, "text": text, "logprobs": []}
     yield {"type": "response.content_part.done", **at, "part": {**part, "text": text}}
@@ -181,7 +187,7 @@ def summary(at: Json, text: str) -> Iterator[Json]:
     at = {**at, "summary_index": 0}
     part = {"type": "summary_text", "text": ""}
     yield {"type": "response.reasoning_summary_part.added", **at, "part": part}
-    for piece in halves(text):
+    for piece in pieces(text):
         yield {"type": "response.reasoning_summary_text.delta", **at, "delta": piece}
     yield {"type": "response.reasoning_summary_text.done", **at, "text": text}
     yield {"type": "response.reasoning_summary_part.done", **at, "part": {**part, "text": text}}
@@ -189,7 +195,7 @@ def summary(at: Json, text: str) -> Iterator[Json]:
 
 def arguments(at: Json, item: Json) -> Iterator[Json]:
     text = item["arguments"]
-    for piece in halves(text):
+    for piece in pieces(text):
         yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
     yield {"type": "response.function_call_arguments.done", **at, "arguments": text}
 
