@@ -49,6 +49,7 @@ check: install ## linters, types, import contracts, generated files
 	$(BIN)/python -m crds.reference --check
 	$(BIN)/python helm/readme.py --check
 	$(BIN)/python -m ext_proc.formats.coverage docs/coverage.md --check
+	$(BIN)/python -m tests.translation.matrix.document docs/providers.md --check
 
 golden: install ## rewrite tests/golden from what render() returns
 	$(BIN)/python -m dragoman.golden tests/golden

@@ -57,15 +57,17 @@ def anthropic(stated: Any) -> Usage | None:
     given, written = _count(stated, "input_tokens"), _count(stated, "output_tokens")
     read = _count(stated, "cache_read_input_tokens")
     stored = _count(stated, "cache_creation_input_tokens")
-    if given is None or written is None or read is None or stored is None:
+    thought = _count(_part(stated, "output_tokens_details"), "thinking_tokens")
+    if given is None or written is None or read is None or stored is None or thought is None:
         return None
-    if "input_tokens" not in stated or "output_tokens" not in stated:
+    if "input_tokens" not in stated or "output_tokens" not in stated or thought > written:
         return None
     return Usage(
         input_tokens=given + read + stored,
         output_tokens=written,
         cache_read_tokens=read,
         cache_write_tokens=stored,
+        reasoning_tokens=thought,
     )
 
 

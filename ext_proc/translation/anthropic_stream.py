@@ -59,11 +59,13 @@ def stated(used: Usage | None) -> Json:
     """The usage as this format states it: cached tokens apart from the input."""
     known = used or Usage()
     read, stored = known.cache_read_tokens, known.cache_write_tokens
+    thought = {"output_tokens_details": {"thinking_tokens": known.reasoning_tokens}}
     return {
         "input_tokens": max(known.input_tokens - read - stored, 0),
         "output_tokens": known.output_tokens,
         "cache_read_input_tokens": read,
         "cache_creation_input_tokens": stored,
+        **(thought if known.reasoning_tokens else {}),
     }
 
 

@@ -66,10 +66,20 @@ class Reader(SseReader):
         self._began = False
         self._calls: dict[tuple[int, int], str] = {}
         """The id of each call by choice and index."""
+        self._finishes: dict[int, Finish] = {}
+        """Said at the end: some servers state a reason in every chunk."""
+
+    def end(self) -> Iterator[Delta]:
+        """The provider ended."""
+        yield from super().end()
+        yield from self._ended()
 
     def event(self, event: sse.Event) -> Iterator[Delta]:
         """Read one event."""
-        if event.data is None or event.data.strip() == b"[DONE]":
+        if event.data is None:
+            return
+        if event.data.strip() == b"[DONE]":
+            yield from self._ended()
             return
         chunk = self.document(event.data)
         if "error" in chunk and not chunk.get("choices"):
@@ -83,8 +93,13 @@ class Reader(SseReader):
         if (told := chunk.get("usage")) is not None:
             self.usage = usage.openai(told)
             self.usage_invalid = self.usage is None
-            if self.usage is not None:
-                yield Used(self.usage)
+
+    def _ended(self) -> Iterator[Delta]:
+        for choice, finish in self._finishes.items():
+            yield Finished(finish, choice=choice)
+        if self._finishes and self.usage is not None:
+            yield Used(self.usage)
+        self._finishes = {}
 
     def _choice(self, choice: Json) -> Iterator[Delta]:
         number = choice.get("index")
@@ -106,7 +121,7 @@ class Reader(SseReader):
             yield from self._call(each, at)
         finish = choice.get("finish_reason")
         if isinstance(finish, str):
-            yield Finished(FINISHES.get(finish, "stop"), choice=at)
+            self._finishes[at] = FINISHES.get(finish, "stop")
 
     def _call(self, call: Json, at: int) -> Iterator[Delta]:
         function = mapping(call.get("function"))

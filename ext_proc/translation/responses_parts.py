@@ -74,8 +74,6 @@ def _located(url: str) -> tuple[str, str, str]:
 def write(part: Part, role: str) -> Json | None:
     """Write one part of a message; None if it cannot be said in one."""
     match part:
-        case Text(text) if role == "assistant":
-            return {"type": "output_text", "text": text, "annotations": []}
         case Text(text):
             return {"type": "input_text", "text": text}
         case Refusal(text):

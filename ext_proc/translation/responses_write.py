@@ -14,6 +14,7 @@ from ext_proc.translation.neutral import (
     Part,
     Reasoning,
     Request,
+    Text,
     Thinking,
     ToolCall,
     ToolResult,
@@ -66,9 +67,16 @@ def _system(request: Request, items: list[Json]) -> Json:
 
 
 def _message(message: Message, items: list[Json], losses: list[Loss]) -> None:
-    """Add a message's items; its words between two others are one item."""
+    """Add a message's items; what a user says between two others is one item.
+
+    The model's words are strings: as a list they would need an id of OpenAI's.
+    """
     said: list[Json] = []
     for part in message.parts:
+        if isinstance(part, Text) and message.role == "assistant":
+            said = []
+            items.append({"type": "message", "role": "assistant", "content": part.text})
+            continue
         written = responses_parts.write(part, message.role)
         if written is not None:
             if not said:

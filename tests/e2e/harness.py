@@ -29,6 +29,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def eventually(check: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     """The first true value of `check`; fails when patience ends."""
     end = time.monotonic() + patience_s

@@ -47,9 +47,10 @@ def rules() -> str:
         for number, speaker in enumerate(SPEAKERS)
     ]
     rows += [
-        f"  - name: {first}-{second}\n"
-        f"    matches: [{{model: {{value: {first}-or-{second}}}}}]\n"
-        f"    backendRefs: [{{name: {first}, model: echo}}, {{name: {second}, model: echo-too, priority: 1}}]\n"
+        f"  - name: {first}-{second}-{way}\n"
+        f"    matches: [{{model: {{value: {first}-or-{second}-{way}}}}}]\n"
+        f"    backendRefs: [{{name: {first}, model: echo-{way}}}, {{name: {second}, model: echo-too, priority: 1}}]\n"
+        for way in ("whole", "stream")  # what failed for one is ejected, and not asked by the next
         for first in PROVIDERS
         for second in PROVIDERS
         if first != second
@@ -260,7 +261,9 @@ def test_failover_crosses_formats(
     failing.fault = "status-429"
     try:
         raw = oai.chat.completions.with_raw_response.create(
-            model=f"{first}-or-{second}", messages=user("hello there"), stream=stream
+            model=f"{first}-or-{second}-{'stream' if stream else 'whole'}",
+            messages=user("hello there"),
+            stream=stream,
         )
         parsed = raw.parse()
         said = (

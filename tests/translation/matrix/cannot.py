@@ -1,0 +1,55 @@
+"""What a format has no words for, in one table: why, and where its provider says so.
+
+A row holds for callers that speak the format, and for providers that are asked in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crds.plan import Format
+
+
+@dataclass(frozen=True)
+class Cannot:
+    """Why, by whose documentation; and whether the request is refused (else it goes without)."""
+
+    why: str
+    source: str
+    refused: bool = False
+
+
+CANNOT: Mapping[tuple[Format, str], Cannot] = {
+    ("BedrockConverse", "image link"): Cannot(
+        "Converse takes pictures as bytes or from S3, not by an address",
+        "Amazon Bedrock API Reference, ImageSource",
+        refused=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Something smaller than a row that goes missing, named in `x-dragoman-dropped` if it was said."""
+
+    what: str
+    source: str
+
+
+APART = (
+    Apart(
+        "stop sequences, at a provider asked in OpenAIResponses", "OpenAI API reference, Responses"
+    ),
+    Apart(
+        "the count of reasoning tokens, to and from BedrockConverse",
+        "Amazon Bedrock API Reference, TokenUsage",
+    ),
+    Apart(
+        "the signature of Gemini's tool calls, for callers of AnthropicMessages: a Gemini that"
+        " insists on one gets what Google names for calls without",
+        "Gemini API, Thought signatures",
+    ),
+    Apart(
+        "reasoning that nothing proves, back to a provider of OpenAIChat",
+        "OpenAI API reference, Chat completions",
+    ),
+)
