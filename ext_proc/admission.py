@@ -44,7 +44,9 @@ class Admission:
     match: Match | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     outgoing: Outgoing | None = None
-    """Set where it is not refused."""
+    """Set where it is to be sent."""
+    answer: bytes | None = None
+    """Set where we answer ourselves, from our own count."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
     output_limit: int | None = None
@@ -86,6 +88,9 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
 
 
 def _prepare(dialect: Dialect, admission: Admission, call: Call, match: Match) -> Reject | None:
+    if dialect.estimate is not None and outgoing.unspoken(call, match):
+        admission.answer = dialect.estimate(admission.input_tokens)
+        return None
     prepared = outgoing.prepare(dialect, call, match)
     if isinstance(prepared, Reject):
         return prepared

@@ -13,6 +13,7 @@ from ext_proc import wires
 from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import Dialect, malformed
+from ext_proc.formats.multipart import InvalidFormError
 from ext_proc.matching import Match
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
@@ -36,6 +37,14 @@ class Outgoing:
     """What each target is not told, by cluster."""
 
 
+def unspoken(call: Call, match: Match) -> bool:
+    """Tell whether no target of the rule speaks a call's format, nor one it translates into."""
+    targets = match.rule.plan.targets
+    return bool(targets) and not any(
+        wires.find(target, call.format, call.model, stream=call.stream) for target in targets
+    )
+
+
 def prepare(dialect: Dialect, call: Call, match: Match) -> Outgoing | Reject:
     """Write what goes out, once all redactions are made."""
     rule = match.rule.plan
@@ -48,7 +57,7 @@ def prepare(dialect: Dialect, call: Call, match: Match) -> Outgoing | Reject:
         return _unsupported(call, match)
     try:
         body, losses = _write(dialect, call, reached, apart=rule.translate)
-    except UnspeakableError as error:
+    except (UnspeakableError, InvalidFormError) as error:
         return malformed(str(error))
     able = {cluster for cluster in reached if not any(loss.essential for loss in losses[cluster])}
     if rule.targets and not able:
