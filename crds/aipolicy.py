@@ -165,6 +165,7 @@ class RequestPolicy(Model):
     unscanned: Literal["Allow", "Block"] | None = None
     """What happens to content no detector can read: images, files, remote URLs.
 
+    A call that asks for images or sound counts as such content, for no detector reads the answer.
     `Allow` when none says.
     """
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
