@@ -139,8 +139,9 @@ class Tabled:
 
     def stream(self, call: Call, open_field: OpenField | None, count: Count | None = None) -> Codec:
         """Start a stream; a format without streams of its own has its events read whole."""
+        del call  # the events say all
         events = self.events or Events(self.response)
-        return typed_events.open_stream(events, self.stated, self.count, call, open_field, count)
+        return typed_events.open_stream(events, self.stated, self.count, open_field, count)
 
     def provider_error(self, status: int, body: bytes) -> Response:
         """Keep what is safe of a provider's error."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ext_proc.call import Call, OpenField, Reject, Usage
+from ext_proc.call import OpenField, Reject, Usage
 from ext_proc.formats import errors, sse, strict
 from ext_proc.formats.codec import BrokenStreamError, Codec, Tally
 from ext_proc.formats.dialect import Count, Table
@@ -44,7 +44,6 @@ def open_stream(
     events: Events,
     state: State,
     read: Read,
-    _: Call,
     open_field: OpenField | None,
     count: Count | None,
 ) -> Codec:
