@@ -179,6 +179,7 @@ class RequestPolicy(Model):
     unscanned: Literal["Allow", "Block"] | None = None
     """What happens to content no detector can read: images, files, remote URLs.
 
+    A call that asks for images or sound counts as such content, for no detector reads the answer.
     `Allow` when none says.
     """
     untranslatable: Literal["Drop", "Reject"] | None = None

@@ -34,19 +34,34 @@ Format = Literal[
     "GeminiContent",
     "GeminiEmbeddings",
     "BedrockConverse",
+    "AnthropicTokenCount",
+    "OpenAICompletions",
+    "OpenAIModerations",
+    "OpenAIImages",
+    "OpenAISpeech",
+    "OpenAITranscription",
+    "OpenAIAudioTranslation",
+    "Rerank",
 ]
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
     ("OpenAIEmbeddings", "GeminiEmbeddings"),
 )
 """Formats that can be translated into each other; what a provider speaks of them is called by the
-first it has."""
+first it has. A format of no family only goes to those that speak it."""
 FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = MappingProxyType(
     {
         "OpenAIChat": ("openai-beta",),
         "OpenAIResponses": ("openai-beta",),
         "OpenAIEmbeddings": ("openai-beta",),
+        "OpenAICompletions": ("openai-beta",),
+        "OpenAIModerations": ("openai-beta",),
+        "OpenAIImages": ("openai-beta",),
+        "OpenAISpeech": ("openai-beta",),
+        "OpenAITranscription": ("openai-beta",),
+        "OpenAIAudioTranslation": ("openai-beta",),
         "AnthropicMessages": ("anthropic-version", "anthropic-beta"),
+        "AnthropicTokenCount": ("anthropic-version", "anthropic-beta"),
     }
 )
 """Headers in which callers of a format say more; none names an account."""

@@ -9,6 +9,7 @@ from crds.plan import Format, TargetPlan
 from ext_proc import matching, prices
 from ext_proc.admission import Admission
 from ext_proc.call import Usage
+from ext_proc.formats.table import DIALECTS
 from ext_proc.plans import Host
 from ext_proc.record import OTHER, Arm, Record
 from ext_proc.response import Result
@@ -72,7 +73,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         logged=facts.decided and end != "failed",
         usage=usage,
         usage_invalid=facts.result.usage_invalid,
-        cost=_cost(facts, usage) if usage is not None else None,
+        cost=_spent(facts, usage),
         labels=tuple(sorted(facts.admission.labels)),
         verdicts=(*facts.admission.verdicts, *facts.result.verdicts),
         unscanned=dict(call.unscanned) if call else {},
@@ -93,11 +94,24 @@ def _usage(facts: Facts) -> Usage | None:
         return None
     if facts.result.usage is not None:
         return facts.result.usage
+    if _unstated(facts) != "counted":
+        return None
     return Usage(
         input_tokens=facts.admission.input_tokens,
         output_tokens=facts.result.output_tokens,
         estimated=True,
     )
+
+
+def _unstated(facts: Facts) -> Literal["counted", "unpriced", "free"]:
+    """What a call used whose provider stated no tokens."""
+    return DIALECTS[facts.format].unstated if facts.format is not None else "free"
+
+
+def _spent(facts: Facts, usage: Usage | None) -> Decimal | Literal["unpriced"] | None:
+    if usage is not None:
+        return _cost(facts, usage)
+    return "unpriced" if facts.served and _unstated(facts) == "unpriced" else None
 
 
 def _cost(facts: Facts, usage: Usage) -> Decimal | Literal["unpriced"]:

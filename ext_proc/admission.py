@@ -49,7 +49,9 @@ class Admission:
     """Those of the rule's targets that may serve it."""
     verdicts: list[Verdict] = field(default_factory=list)
     outgoing: Outgoing | None = None
-    """Set where it is not refused."""
+    """Set where it is to be sent."""
+    answer: bytes | None = None
+    """Set where we answer ourselves, from our own count."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
     output_limit: int | None = None
@@ -99,7 +101,11 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
 
 
 def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
-    prepared = outgoing.prepare(asked.dialect, call, match, asked.host, admission.targets)
+    dialect, targets = asked.dialect, admission.targets
+    if dialect.estimate is not None and outgoing.unspoken(call, targets):
+        admission.answer = dialect.estimate(admission.input_tokens)
+        return None
+    prepared = outgoing.prepare(dialect, call, match, asked.host, targets)
     if isinstance(prepared, Reject):
         return prepared
     admission.outgoing = prepared

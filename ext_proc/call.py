@@ -23,6 +23,8 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    media_tokens: int = 0
+    """Input that is images or sound."""
     estimated: bool = False
 
 
@@ -32,6 +34,8 @@ class Line:
 
     model: str = ""
     stream: bool = False
+    boundary: str = ""
+    """What separates the parts of a form."""
 
 
 @dataclass(slots=True, repr=False)

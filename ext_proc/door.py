@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crds.plan import VirtualHostPlan
 from ext_proc.call import Line, Reject
-from ext_proc.formats import table
+from ext_proc.formats import multipart, table
 from ext_proc.formats.dialect import Dialect
 from ext_proc.formats.table import DIALECTS, Endpoint
 
@@ -38,10 +38,10 @@ def enter(plan: VirtualHostPlan, headers: Mapping[str, str], *, ends: bool) -> E
         return Entry(shape, endpoint, _NOTHING)
     if endpoint.action != "call":
         return Entry(shape, _models(plan, endpoint, shape), _NOTHING)
-    line = Line(endpoint.model, endpoint.stream)
-    if ends:
-        return Entry(shape, _NO_BODY, line)
-    refused = table.acceptable(headers.get("content-type"), headers.get("content-encoding"))
+    media, encoding = headers.get("content-type"), headers.get("content-encoding")
+    boundary = (multipart.boundary_of(media or "") if shape.is_form else None) or ""
+    line = Line(endpoint.model, endpoint.stream, boundary)
+    refused = _NO_BODY if ends else table.acceptable(media, encoding, is_form=shape.is_form)
     return Entry(shape, refused, line)
 
 

@@ -37,6 +37,8 @@ _MODE = Mode(
     response_body=BodyMode.FULL_DUPLEX_STREAMED,
     response_trailers=True,
 )
+_ESTIMATED = (("x-dragoman-estimated", "true"),)
+"""Says that an answer is our own count, not a provider's."""
 _RETRY = (("retry-after", "1"),)
 _OVERLOADED = Reject(503, "overloaded", "Every backend of this model is at its limit.", _RETRY)
 _NO_BACKEND = Reject(503, "no_backend", "No backend of this model is in service.")
@@ -111,6 +113,8 @@ class Exchange:
         case.facts.admission = admitted
         if admitted.reject is not None:
             return case.refuse(admitted.reject)
+        if admitted.answer is not None:
+            return case.answer(200, admitted.answer, _ESTIMATED)
         call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
         if call is None or match is None or outgoing is None:
             raise RuntimeError("admitted without a call, a rule or a body")

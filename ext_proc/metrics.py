@@ -26,6 +26,14 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "GeminiContent": "generate_content",
         "GeminiEmbeddings": "embeddings",
         "BedrockConverse": "chat",
+        "AnthropicTokenCount": "count_tokens",
+        "OpenAICompletions": "text_completion",
+        "OpenAIModerations": "moderation",
+        "OpenAIImages": "image_generation",
+        "OpenAISpeech": "speech",
+        "OpenAITranscription": "transcription",
+        "OpenAIAudioTranslation": "transcription",
+        "Rerank": "rerank",
     }
 )
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/

@@ -14,6 +14,7 @@ from ext_proc import wires
 from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import Dialect, malformed
+from ext_proc.formats.multipart import InvalidFormError
 from ext_proc.matching import Match
 from ext_proc.plans import Host
 from ext_proc.translation import foreign, requests
@@ -38,6 +39,13 @@ class Outgoing:
     """What each target is not told, by cluster."""
 
 
+def unspoken(call: Call, targets: Sequence[TargetPlan]) -> bool:
+    """Tell whether no target speaks a call's format, nor one it translates into."""
+    return bool(targets) and not any(
+        wires.find(target, call.format, call.model, stream=call.stream) for target in targets
+    )
+
+
 def prepare(
     dialect: Dialect, call: Call, match: Match, host: Host, targets: Sequence[TargetPlan]
 ) -> Outgoing | Reject:
@@ -51,7 +59,7 @@ def prepare(
         return _unsupported(call, targets)
     try:
         body, losses = _write(dialect, call, reached, apart=match.rule.plan.translate)
-    except UnspeakableError as error:
+    except (UnspeakableError, InvalidFormError) as error:
         return malformed(str(error))
     levels = (*host.levels, match.route.level, match.rule.level)
     strict = any(level.refuse_losses for level in levels)

@@ -26,6 +26,7 @@ _PACKAGED = {
     "Cohere": "cohere",
     "Mistral": "mistral",
 }
+_MEDIA = ("input_audio_mtok", "input_image_mtok")
 _EXACT = Context(prec=60)
 _LONGEST_NAME = 100
 """Names beyond it are looked up nowhere: the packaged rules match them with unbounded effort."""
@@ -52,15 +53,21 @@ class Rates:
     cached_input: Rate
     cache_write: Rate
     output: Rate | None
+    media: Rate | None = None
+    """Of input that is images or sound; `input` where the list does not tell them apart."""
+    media_known: bool = True
 
 
 def cost(usage: Usage, rates: Rates) -> Decimal | None:
     """Price a request; None if it used something that has no price."""
     if usage.output_tokens and rates.output is None:
         return None
-    fresh = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    if usage.media_tokens and not rates.media_known:
+        return None
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
     parts = (
-        (fresh, rates.input),
+        (usage.input_tokens - cached - usage.media_tokens, rates.input),
+        (usage.media_tokens, rates.media or rates.input),
         (usage.cache_read_tokens, rates.cached_input),
         (usage.cache_write_tokens, rates.cache_write),
         (usage.output_tokens, rates.output),
@@ -120,7 +127,10 @@ def _packaged_rates(prices: ModelPrice) -> Rates | None:
     fresh = _rate(listed.get("input_mtok"))
     if fresh is None:
         return None
+    apart = {_rate(listed.get(name)) for name in _MEDIA if listed.get(name) is not None}
     return Rates(
+        media=next(iter(apart), None),
+        media_known=len(apart) < 2,
         input=fresh,
         cached_input=_rate(listed.get("cache_read_mtok")) or fresh,
         cache_write=_rate(listed.get("cache_write_mtok")) or fresh,

@@ -1,6 +1,7 @@
 """The response half of an exchange: who answered, whether it may pass, and how it is read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from crds.plan import ATTEMPTS_NAMESPACE, TARGET_HEADER, Format, TargetPlan
@@ -61,8 +62,7 @@ class Reception:
             return case.refuse(response.local(status))
         spoken = self._wires[target.cluster].format
         guarded = spoken != self._call.format or any(level.response for level in self._levels)
-        streams_as = DIALECTS[spoken].streams_as
-        if reject := response.refusal(status, headers, streams_as, guarded=guarded):
+        if reject := response.refusal(status, headers, DIALECTS[spoken], guarded=guarded):
             return case.refuse(reject)
         case.facts.served = status < 300
         case.facts.status = errors.status(self._call.format, status)
@@ -129,6 +129,9 @@ class Reception:
             if answer is not None:
                 self._type = case.dialect.streams_as
             return Streamed(reading, call, case.facts.request_id)
+        guarded = any(level.response for level in self._levels)
+        if guarded and case.dialect.read_text is not None and media_type in response.TEXTS:
+            return Whole(replace(reading, is_text=True), status)
         return Passed()
 
     def _empty(self) -> Outcome:

@@ -44,11 +44,11 @@ def local(status: int) -> Reject:
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], streams_as: str, *, guarded: bool
+    status: int, headers: Mapping[str, str], spoken: Dialect, *, guarded: bool
 ) -> Reject | None:
     """Refuse a response by its headers alone; its body is dropped.
 
-    `guarded`: only what can be read may pass, JSON and streams of this type.
+    `guarded`: only what can be read may pass, or what the format has that no guard could read.
     """
     if status in (401, 403):
         return _AUTH_FAILED
@@ -56,12 +56,20 @@ def refusal(
         return _ENCODED
     if status < 200 or 300 <= status < 400:
         return _NO_TYPE
-    if status < 300 and guarded and media_type(headers) not in (JSON, streams_as):
+    if status < 300 and guarded and not _expected(media_type(headers), spoken):
         return _NO_TYPE
     return None
 
 
+def _expected(media: str, spoken: Dialect) -> bool:
+    if media in (JSON, spoken.streams_as) or (spoken.unread and media.startswith(spoken.unread)):
+        return True
+    return spoken.read_text is not None and media in TEXTS
+
+
 JSON = "application/json"
+TEXTS = frozenset({"text/plain", "text/vtt", "application/x-subrip"})
+"""What plain texts come as."""
 
 
 def media_type(headers: Mapping[str, str]) -> str:
@@ -92,6 +100,8 @@ class Reading:
     count: Count
     answer: Answer | None
     """Where the provider answers in another format."""
+    is_text: bool = False
+    """The answer is plain text, which its format can read."""
 
 
 class Whole:
@@ -104,6 +114,9 @@ class Whole:
         self._status = status
         self._count = reading.count
         self._answer = reading.answer
+        self._decode = reading.dialect.decode_response
+        if reading.is_text and reading.dialect.read_text is not None:
+            self._decode = reading.dialect.read_text
         self._pieces: list[bytes] = []
         self.size = 0
 
@@ -135,7 +148,7 @@ class Whole:
 
     def _inspected(self, body: bytes) -> bytes | Reject:
         if self._status < 300:
-            response = self._dialect.decode_response(body)
+            response = self._decode(body)
         else:
             response = self._dialect.provider_error(self._status, self._foreign_error(body))
         if isinstance(response, Reject):

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from crds.plan import FAMILIES, Format, PathPlan, PromptPlan, QuirksPlan, TargetPlan
+from ext_proc.translation import prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def find(target: TargetPlan, spoken: Format, model: str, *, stream: bool) -> Wir
         return None
     named = target.model or model
     path = _path(target.paths[format_], named, stream=stream)
-    return Wire(format_, named, path, target.quirks, target.prompt)
+    prompt = target.prompt if prompts.taken(spoken) else None
+    return Wire(format_, named, path, target.quirks, prompt)
 
 
 def reachable(target: TargetPlan) -> set[Format]:

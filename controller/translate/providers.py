@@ -5,7 +5,7 @@ Vendors that speak OpenAI's dialect at other paths are found by hostname in a se
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from crds.aibackend import AIBackendSpec
 from crds.plan import Format, PathPlan, QuirksPlan
@@ -24,6 +24,8 @@ class Provider:
     """What all its paths begin with."""
     paths: Mapping[Format, PathPlan]
     """The formats it speaks, and where below the prefix."""
+    elsewhere: Mapping[Format, str] = field(default_factory=dict)
+    """Formats it serves at paths of their own, not below the prefix."""
     key: tuple[str, str] = BEARER
     """The header of an API key, and what stands before the key."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -42,6 +44,12 @@ _OPENAI: Mapping[Format, PathPlan] = {
     **_CHAT,
     "OpenAIResponses": _same("/responses"),
     "OpenAIEmbeddings": _same("/embeddings"),
+    "OpenAICompletions": _same("/completions"),
+    "OpenAIModerations": _same("/moderations"),
+    "OpenAIImages": _same("/images/generations"),
+    "OpenAISpeech": _same("/audio/speech"),
+    "OpenAITranscription": _same("/audio/transcriptions"),
+    "OpenAIAudioTranslation": _same("/audio/translations"),
 }
 _CHAT_AND_EMBEDDINGS: Mapping[Format, PathPlan] = {
     **_CHAT,
@@ -63,6 +71,10 @@ PROVIDERS: Mapping[str, Provider] = {
             "OpenAIChat": _same(f"/deployments/{{model}}/chat/completions{_DATED}"),
             "OpenAIResponses": _same(f"/responses{_DATED}"),
             "OpenAIEmbeddings": _same(f"/deployments/{{model}}/embeddings{_DATED}"),
+            "OpenAIImages": _same(f"/deployments/{{model}}/images/generations{_DATED}"),
+            "OpenAISpeech": _same(f"/deployments/{{model}}/audio/speech{_DATED}"),
+            "OpenAITranscription": _same(f"/deployments/{{model}}/audio/transcriptions{_DATED}"),
+            "OpenAIAudioTranslation": _same(f"/deployments/{{model}}/audio/translations{_DATED}"),
         },
         key=("api-key", ""),
         only="OpenAIChat",
@@ -71,7 +83,10 @@ PROVIDERS: Mapping[str, Provider] = {
     "Anthropic": Provider(
         "api.anthropic.com",
         "/v1",
-        {"AnthropicMessages": _same("/messages")},
+        {
+            "AnthropicMessages": _same("/messages"),
+            "AnthropicTokenCount": _same("/messages/count_tokens"),
+        },
         key=("x-api-key", ""),
         headers=(("anthropic-version", "2023-06-01"),),
     ),
@@ -132,6 +147,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "api.cohere.ai",
         "/compatibility/v1",
         _CHAT_AND_EMBEDDINGS,
+        elsewhere={"Rerank": "/v2/rerank"},
         quirks=QuirksPlan(rename=_OLD_LIMIT, drop=("stream_options",)),
     ),
     # https://docs.mistral.ai/api
@@ -145,7 +161,11 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     # vLLM, Ollama, llama.cpp, SGLang, TGI and others serve OpenAI's paths below /v1
     "OpenAICompatible": Provider(
-        "", "/v1", _OPENAI, quirks=QuirksPlan(rename=_OLD_LIMIT), only="OpenAIChat"
+        "",
+        "/v1",
+        {**_OPENAI, "Rerank": _same("/rerank")},
+        quirks=QuirksPlan(rename=_OLD_LIMIT),
+        only="OpenAIChat",
     ),
 }
 PREFIXES: Mapping[str, str] = {
@@ -188,8 +208,9 @@ def of(spec: AIBackendSpec) -> Provider:
                 call=prefix + _filled(path.call, holes), stream=prefix + _filled(path.stream, holes)
             )
             for format_, path in row.paths.items()
-            if only is None or format_ in (only, "OpenAIEmbeddings")
-        },
+            if only in (None, format_) or format_ not in _CALLED_BY.values()
+        }
+        | {format_: _same(path) for format_, path in row.elsewhere.items()},
         quirks=NO_QUIRKS if _hostname(spec) in CURRENT else row.quirks,
     )
 

@@ -33,7 +33,7 @@ _JUDGED = f"('{plan.METADATA_NAMESPACE}' in metadata.filter_metadata)"
 _GUARD_FAILED = "(has(response.code_details) && response.code_details.startsWith('ext_proc'))"
 _ANTHROPIC = (
     f"({_JUDGED}"
-    f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'] == 'AnthropicMessages'"
+    f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'].startsWith('Anthropic')"
     " : (request.path.startsWith('/v1/messages') || 'anthropic-version' in request.headers))"
 )
 _GEMINI = (

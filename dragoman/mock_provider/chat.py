@@ -52,7 +52,7 @@ def respond(body: Json, asked: Question, said: Saying, token: str) -> Answer:
         "model": asked.model,
         "system_fingerprint": "fp_mock",
     }
-    usage = _usage(saying.count(asked, said))
+    usage = usage_of(saying.count(asked, said))
     if body.get("stream"):
         options = body.get("stream_options")
         wanted = isinstance(options, dict) and bool(options.get("include_usage"))
@@ -115,7 +115,8 @@ def _finish(said: Saying) -> str:
     return "tool_calls" if said.call else "stop"
 
 
-def _usage(usage: saying.Usage) -> Json:
+def usage_of(usage: saying.Usage) -> Json:
+    """Usage as OpenAI states it."""
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from dragoman.mock_provider import (
     chat,
+    completions,
     contents,
     converse,
     delivery,
     dialects,
     embeddings,
     faults,
+    judgements,
+    media,
     messages,
     models,
     responses,
@@ -27,8 +30,9 @@ from dragoman.mock_provider.saying import Question, Saying
 from dragoman.mock_provider.wire import Cut, Inbox, Received, receive
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-EMBEDDINGS, MODELS = "/v1/embeddings", "/v1/models"
+MODELS = "/v1/models"
 GOOGLE_MODELS = "/v1beta/models"
+FORMS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,23 @@ class Talk:
 TALKS = {
     "/v1/chat/completions": Talk(chat.question, chat.respond),
     "/v1/responses": Talk(responses.question, responses.respond),
+    "/v1/completions": Talk(completions.question, completions.respond),
     "/v1/messages": Talk(messages.question, messages.respond),
     contents.ENDPOINT: Talk(contents.question, contents.respond),
     converse.ENDPOINT: Talk(converse.question, converse.respond),
 }
-METHODS = {**dict.fromkeys(TALKS, "POST"), EMBEDDINGS: "POST", MODELS: "GET"}
+ANSWERS: dict[str, Callable[[Json], Answer]] = {
+    "/v1/embeddings": embeddings.respond,
+    "/v1/moderations": judgements.moderate,
+    "/v1/images/generations": media.draw,
+    "/v1/audio/speech": media.speak,
+    **dict.fromkeys(FORMS, media.listen),
+    "/v1/rerank": judgements.rank,
+    "/v2/rerank": judgements.rank,
+    "/v1/messages/count_tokens": judgements.count,
+}
+"""Endpoints that need no more than the body."""
+METHODS = {**dict.fromkeys([*TALKS, *ANSWERS], "POST"), MODELS: "GET"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +140,8 @@ def respond(provider: Provider, request: Received, dialect: Dialect, token: str)
     known = [choice for choice in chosen if choice]
     if endpoint in TALKS:
         reply = _talk(TALKS[endpoint], body, speaker, known, token)
-    elif endpoint == EMBEDDINGS:
-        reply = embeddings.respond(body)
+    elif endpoint in ANSWERS:
+        reply = ANSWERS[endpoint](body)
     else:
         reply = models.respond(dialect, path.removeprefix(MODELS).removeprefix("/"))
     for choice in known:
@@ -153,6 +169,8 @@ def _refused(provider: Provider, request: Received, endpoint: str, key: str) -> 
 def _body(request: Received) -> Json | None:
     if request.method == "GET":
         return {}
+    if request.path.partition("?")[0] in FORMS:
+        return media.form(request)
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):

@@ -12,12 +12,19 @@ from pathlib import Path as File
 from crds.plan import Format
 from ext_proc.formats import (
     anthropic_tables,
+    anthropic_tokens,
     bedrock_tables,
     gemini_embeddings,
     gemini_inspected,
     gemini_tables,
+    openai_completions,
     openai_embeddings,
+    openai_images,
+    openai_moderations,
+    openai_speech,
     openai_tables,
+    openai_transcription,
+    rerank,
     responses_tables,
 )
 from ext_proc.formats.protobuf import Message
@@ -45,6 +52,22 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("BedrockConverse", "stream"): Object(bedrock_tables.EVENTS),
     ("GeminiEmbeddings", "request"): gemini_embeddings.REQUEST,
     ("GeminiEmbeddings", "response"): gemini_embeddings.RESPONSE,
+    ("AnthropicTokenCount", "response"): anthropic_tokens.RESPONSE,
+    ("OpenAICompletions", "request"): openai_completions.REQUEST,
+    ("OpenAICompletions", "response"): openai_completions.RESPONSE,
+    ("OpenAICompletions", "stream"): openai_completions.RESPONSE,
+    ("OpenAIModerations", "request"): openai_moderations.REQUEST,
+    ("OpenAIModerations", "response"): openai_moderations.RESPONSE,
+    ("OpenAIImages", "request"): openai_images.REQUEST,
+    ("OpenAIImages", "response"): openai_images.RESPONSE,
+    ("OpenAIImages", "stream"): openai_images.EVENT,
+    ("OpenAISpeech", "request"): openai_speech.REQUEST,
+    ("OpenAISpeech", "stream"): openai_speech.EVENT,
+    ("OpenAITranscription", "request"): openai_transcription.REQUEST,
+    ("OpenAITranscription", "response"): openai_transcription.RESPONSE,
+    ("OpenAITranscription", "stream"): openai_transcription.EVENT,
+    ("Rerank", "request"): rerank.REQUEST,
+    ("Rerank", "response"): rerank.RESPONSE,
 }
 _DELTA: Path = ("choices", "[]", "delta")
 _HOW = {
@@ -57,6 +80,7 @@ _HOW = {
 _PIECES: dict[Path, str] = {
     (*gemini_inspected.PART, "text"): "text in pieces",
     (*gemini_inspected.PART, "*"): "text in pieces, with its key",
+    ("choices", "[]", "text"): "text in pieces",
 }
 _AS_ANSWERED: dict[Format, dict[str, str]] = {
     "AnthropicMessages": {
@@ -87,6 +111,12 @@ not name, `type=*` for any type of part.
   were released.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
+- Requests of AnthropicTokenCount are read as those of AnthropicMessages, and OpenAIAudioTranslation
+  as OpenAITranscription, whose requests are forms. A format with no table for streams has none.
+- An answer of sound (OpenAISpeech) passes unread, also where responses are guarded. A call that is
+  answered with sound or images is recorded for it when it is asked (`audio_answer`,
+  `image_answer`), so that `unscanned: Block` refuses it.
+- Plain text and subtitles that OpenAITranscription answers with are one text.
 - Gemini's fields may be written in snake_case as well (`inline_data`), but not in both spellings.
 """
 
@@ -107,6 +137,8 @@ def rows(name: Format, direction: str) -> Iterator[Row]:
         for kind, (*_, how) in responses_tables.STREAMED.items():
             yield (f"type={kind}.delta", "delta"), _HOW[how]
         yield ("type=*.delta", "delta"), "text in pieces"
+    if (name, direction) == ("OpenAITranscription", "stream"):
+        yield ("delta",), "text in pieces"
     if (name, direction) == ("AnthropicMessages", "stream"):
         for kind, (field, _) in anthropic_tables.STREAMED.items():
             pieces = "json" if kind == "input_json_delta" else "text"

@@ -7,7 +7,7 @@ functions alone. Nothing here knows any one format.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from crds.plan import Format, Origin
 from ext_proc.call import Call, Line, OpenField, Reject, Text, Usage
@@ -35,6 +35,7 @@ class Response:
     is_error: bool = False
     settle: Callable[[dict[str, Any]], None] | None = None
     """Takes out what would tell of the texts that were changed."""
+    write: Callable[[dict[str, Any]], bytes] = strict.dumps
 
     def encode(self) -> bytes:
         """The body's bytes: the original ones if nothing changed."""
@@ -42,7 +43,7 @@ class Response:
             return self.original
         if self.settle is not None:
             self.settle(self.document)
-        return strict.dumps(self.document)
+        return self.write(self.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,16 @@ class Dialect:
     """What may be passed on of a provider's error; its texts are still to be inspected."""
     streams_as: str = "text/event-stream"
     """The content type of its streams."""
+    unstated: Literal["counted", "unpriced", "free"] = "counted"
+    """What a call used if its provider states no tokens: what we counted, nobody knows, nothing."""
+    estimate: Callable[[int], bytes] | None = None
+    """Answers in a provider's place, from our own count of the input's tokens."""
+    is_form: bool = False
+    """Its requests are multipart/form-data, not JSON."""
+    read_text: Callable[[bytes], Response | Reject] | None = None
+    """Decodes an answer that is plain text, where the format has such."""
+    unread: str = ""
+    """How content types begin whose bodies no guard can read, and which pass all the same."""
 
 
 def malformed(message: str) -> Reject:

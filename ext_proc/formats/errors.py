@@ -62,7 +62,8 @@ _GENERIC = "The provider answered with an error."
 
 def status(caller: Format, stated: int) -> int:
     """A provider's status as the caller's SDK understands it."""
-    return stated if caller == "AnthropicMessages" else _OTHER_STATUSES.get(stated, stated)
+    anthropic = caller in ("AnthropicMessages", "AnthropicTokenCount")
+    return stated if anthropic else _OTHER_STATUSES.get(stated, stated)
 
 
 def openai(reject: Reject, request_id: str) -> bytes:
@@ -113,6 +114,11 @@ _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 def _gemini_status(status: int) -> str:
     return _GEMINI_STATUSES.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
+
+
+def rerank(reject: Reject, request_id: str) -> bytes:
+    """Write an error as Cohere does, with our code."""
+    return orjson.dumps({"id": request_id, "message": reject.message, "code": reject.code})
 
 
 def openai_stream(reject: Reject, request_id: str) -> bytes:
@@ -169,6 +175,13 @@ def responses_provider(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what is safe of an error that a provider reports in the stream of a response."""
     error = openai_provider(400, strict.dumps({"error": stated}))["error"]
     return {**error, "type": "error", "error": error}
+
+
+def rerank_provider(status: int, body: bytes) -> dict[str, Any]:
+    """Keep what is safe of a provider's error, in Cohere's shape; Jina says `detail`."""
+    stated = _stated(body)
+    detail = {"message": stated["detail"]} if "detail" in stated else stated
+    return {"message": _message(status, detail)}
 
 
 def message_only(body: bytes) -> bytes:

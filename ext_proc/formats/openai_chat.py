@@ -91,11 +91,11 @@ def decode_response(body: bytes) -> Response | Reject:
         usage_invalid=stated is not None and used is None,
         model=model if isinstance(model, str) else None,
         is_error="error" in document and "choices" not in document,
-        settle=_drop_logprobs,
+        settle=drop_logprobs,
     )
 
 
-def _drop_logprobs(document: dict[str, Any]) -> None:
+def drop_logprobs(document: dict[str, Any]) -> None:
     """Take out the tokens of texts that were changed: they would spell what was redacted."""
     for choice in document.get("choices") or ():
         if isinstance(choice, dict) and "logprobs" in choice:

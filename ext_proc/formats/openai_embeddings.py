@@ -68,7 +68,7 @@ def decode_request(body: bytes, _: Line) -> Call | Reject:
     model = dialect.model_of(document)
     if isinstance(model, Reject):
         return model
-    if not _is_input(document.get("input")):
+    if not is_input(document.get("input")):
         return dialect.malformed(
             "`input` must be a string, a list of strings, token ids, or lists of token ids."
         )
@@ -87,7 +87,7 @@ def decode_request(body: bytes, _: Line) -> Call | Reject:
     )
 
 
-def _is_input(given: Any) -> bool:
+def is_input(given: Any) -> bool:
     """Tell whether all items are of one kind: a list with one odd item is refused whole."""
     if isinstance(given, str):
         return True

@@ -73,7 +73,7 @@ class Inspected(Stated):
         if self._total is not None:
             ends.append(self._total)
         self._last, self._total = {}, None
-        return b"".join(sse.encode(strict.dumps(chunk)) for chunk in rest + ends)
+        return b"".join(map(self._write, rest + ends))
 
     def abort(self, reject: Reject, request_id: str) -> bytes:
         """End every choice as filtered if a guard blocked; else end with an error."""
@@ -83,7 +83,10 @@ class Inspected(Stated):
             {"index": index, "delta": {}, "finish_reason": "content_filter"}
             for index in sorted(self._open or {0})
         ]
-        return sse.encode(strict.dumps({**self._envelope, "choices": ends})) + _DONE
+        return self._write({**self._envelope, "choices": ends}) + _DONE
+
+    def _write(self, chunk: dict[str, Any]) -> bytes:
+        return sse.encode(strict.dumps(chunk))
 
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
         stated = chunk.get("usage")
@@ -97,14 +100,14 @@ class Inspected(Stated):
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices:
             if stated is None:
-                return sse.encode(strict.dumps(chunk))
+                return self._write(chunk)
             self._total = None if self._hide else chunk
             return b""
         kept = [choice for choice in choices if self._choice(chunk, choice)]
         wanted = chunk.get("usage") is not None and not self._last
         if not kept and not wanted:
             return b""
-        return sse.encode(strict.dumps({**chunk, "choices": kept or choices}))
+        return self._write({**chunk, "choices": kept or choices})
 
     def _choice(self, chunk: dict[str, Any], choice: Any) -> bool:
         """Inspect a choice; tell whether anything of it goes on now."""

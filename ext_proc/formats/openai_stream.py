@@ -35,6 +35,8 @@ class _Delta(msgspec.Struct):
 
 class _Choice(msgspec.Struct):
     delta: _Delta = msgspec.field(default_factory=_Delta)
+    text: str | None = None
+    """Of the older completions, which have no delta."""
 
 
 class _Chunk(msgspec.Struct):
@@ -69,6 +71,7 @@ class Passing(Stated):
         self.note(chunk.model, chunk.usage)
         for choice in chunk.choices:
             _tally(self.tally, choice.delta)
+            self.tally.add(choice.text or "")
         if not self._hide or b'"usage"' not in event.data:
             return event.raw
         if chunk.usage is not None and not chunk.choices:

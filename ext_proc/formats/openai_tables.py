@@ -31,7 +31,7 @@ ROLES: dict[str, Origin] = {
 }
 _CACHE_CONTROL = Object({"type": Token(), "ttl": Token()})
 _TEXT: dict[str, Rule] = {"type": Token(), "cache_control": _CACHE_CONTROL}
-_IMAGE = Object({"url": Url("image"), "detail": Token()}, strict=True)
+IMAGE = Object({"url": Url("image"), "detail": Token()}, strict=True)
 _SOUND = Object({"data": Data("audio"), "format": Token()}, strict=True)
 _FILE = Object(
     {"file_data": Url("file"), "file_id": Reference("file_id"), "filename": Prose()}, strict=True
@@ -40,7 +40,7 @@ PART = Parts(
     {
         "text": Object({**_TEXT, "text": Prose()}, strict=True),
         "refusal": Object({**_TEXT, "refusal": Prose()}, strict=True),
-        "image_url": Object({**_TEXT, "image_url": Url("image", _IMAGE)}, strict=True),
+        "image_url": Object({**_TEXT, "image_url": Url("image", IMAGE)}, strict=True),
         "input_audio": Object({**_TEXT, "input_audio": _SOUND}, strict=True),
         "file": Object({**_TEXT, "file": _FILE}, strict=True),
     }

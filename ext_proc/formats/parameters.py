@@ -44,6 +44,14 @@ PARAMETERS: Mapping[Format, Parameters] = MappingProxyType(
         ),
         "GeminiEmbeddings": Parameters(),
         "BedrockConverse": Parameters(output_tokens=(("inferenceConfig", "maxTokens"),)),
+        "AnthropicTokenCount": Parameters(user=(("metadata", "user_id"),)),
+        "OpenAICompletions": Parameters(user=_OPENAI_USER, output_tokens=(("max_tokens",),)),
+        "OpenAIModerations": Parameters(),
+        "OpenAIImages": Parameters(user=_OPENAI_USER),
+        "OpenAISpeech": Parameters(),
+        "OpenAITranscription": Parameters(),
+        "OpenAIAudioTranslation": Parameters(),
+        "Rerank": Parameters(user=_OPENAI_USER),
     }
 )
 """Google's servers take names in both spellings."""

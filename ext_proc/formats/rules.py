@@ -241,10 +241,56 @@ def _spell(tokens: Any) -> str | None:
     return "\n".join("".join(rank) for rank in ranks)
 
 
+@dataclass(frozen=True, slots=True)
+class SpelledTokens:
+    """The tokens of an older completion and their alternatives, read as `Logprobs` are."""
+
+    def read(self, found: Found, owner: Any, key: Any, origin: Origin) -> None:
+        value = owner[key]
+        if value is None:
+            return
+        spelled = _spell_lists(value)
+        if spelled is None:
+            found.anything(owner, key, origin)
+        elif spelled:
+            found.derived(owner, key, spelled, origin)
+
+    def fields(self, path: Path) -> Iterator[tuple[Path, str]]:
+        yield path, "text, tokens joined; dropped where a text is changed"
+
+
+def _spell_lists(value: Any) -> str | None:
+    """Join tokens, and their alternatives by rank; None where the shape is not known."""
+    if not isinstance(value, dict) or not _LISTED_KEYS.issuperset(value):
+        return None
+    tokens, others = value.get("tokens") or [], value.get("top_logprobs") or []
+    numbers = [value.get("token_logprobs") or [], value.get("text_offset") or []]
+    if not _are(tokens, str) or not _are(others, dict | None) or not all(map(_counts, numbers)):
+        return None
+    ranks: list[list[str]] = []
+    for other in others:
+        if not _counts(list((other or {}).values())):
+            return None
+        for rank, token in enumerate(other or ()):
+            if rank == len(ranks):
+                ranks.append([])
+            ranks[rank].append(token)
+    return "\n".join("".join(rank) for rank in [tokens, *ranks])
+
+
+def _are(values: Any, kind: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+
+
+def _counts(values: Any) -> bool:
+    return _are(values, int | orjson.Fragment | None)
+
+
 def is_base64(value: str) -> bool:
     """Tell whether a string is base64 and nothing else."""
     return value.isascii() and not value.encode().translate(None, _BASE64)
 
 
 _TOKEN = Token()
+_LISTED_KEYS = frozenset({"tokens", "token_logprobs", "top_logprobs", "text_offset"})
 _LOGPROB_KEYS = frozenset({"token", "logprob", "bytes", "top_logprobs"})

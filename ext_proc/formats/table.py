@@ -17,14 +17,22 @@ from crds.plan import FORMAT_HEADERS, Format, ListedModel
 from ext_proc.call import Reject
 from ext_proc.formats import (
     anthropic_messages,
+    anthropic_tokens,
     bedrock_converse,
     bedrock_paths,
     gemini_content,
     gemini_embeddings,
     gemini_paths,
+    multipart,
     openai_chat,
+    openai_completions,
     openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
+    openai_speech,
+    openai_transcription,
+    rerank,
 )
 from ext_proc.formats.dialect import Dialect, malformed
 
@@ -37,6 +45,14 @@ DIALECTS: Mapping[Format, Dialect] = MappingProxyType(
         "GeminiContent": gemini_content.DIALECT,
         "BedrockConverse": bedrock_converse.DIALECT,
         "GeminiEmbeddings": gemini_embeddings.DIALECT,
+        "AnthropicTokenCount": anthropic_tokens.DIALECT,
+        "OpenAICompletions": openai_completions.DIALECT,
+        "OpenAIModerations": openai_moderations.DIALECT,
+        "OpenAIImages": openai_images.DIALECT,
+        "OpenAISpeech": openai_speech.DIALECT,
+        "OpenAITranscription": openai_transcription.TRANSCRIPTION,
+        "OpenAIAudioTranslation": openai_transcription.TRANSLATION,
+        "Rerank": rerank.DIALECT,
     }
 )
 
@@ -60,6 +76,15 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/responses", "OpenAIResponses", "call"),
     Endpoint("POST", "/v1/embeddings", "OpenAIEmbeddings", "call"),
     Endpoint("POST", "/v1/messages", "AnthropicMessages", "call"),
+    Endpoint("POST", "/v1/messages/count_tokens", "AnthropicTokenCount", "call"),
+    Endpoint("POST", "/v1/completions", "OpenAICompletions", "call"),
+    Endpoint("POST", "/v1/moderations", "OpenAIModerations", "call"),
+    Endpoint("POST", "/v1/images/generations", "OpenAIImages", "call"),
+    Endpoint("POST", "/v1/audio/speech", "OpenAISpeech", "call"),
+    Endpoint("POST", "/v1/audio/transcriptions", "OpenAITranscription", "call"),
+    Endpoint("POST", "/v1/audio/translations", "OpenAIAudioTranslation", "call"),
+    Endpoint("POST", "/v1/rerank", "Rerank", "call"),
+    Endpoint("POST", "/v2/rerank", "Rerank", "call"),
     Endpoint("GET", "/v1/models", None, "models"),
     Endpoint("GET", gemini_paths.MODELS, None, "models"),
 )
@@ -123,10 +148,16 @@ def _model(path: str) -> Endpoint | None:
     return Endpoint("GET", path, None, "model", model)
 
 
-def acceptable(content_type: str | None, content_encoding: str | None) -> Reject | None:
-    """Refuse a body that is not plain JSON in UTF-8."""
+def acceptable(
+    content_type: str | None, content_encoding: str | None, *, is_form: bool = False
+) -> Reject | None:
+    """Refuse a body that is not plain JSON in UTF-8, or no form where one is due."""
     if (content_encoding or "identity").strip().lower() != "identity":
         return Reject(415, "unsupported_encoding", "Send the body without content-encoding.")
+    if is_form:
+        message = "Send the body as content-type multipart/form-data, with a plain boundary."
+        fine = multipart.boundary_of(content_type or "") is not None
+        return None if fine else Reject(415, "unsupported_media_type", message)
     media, *parameters = (content_type or "").lower().split(";")
     named = [parameter.strip().partition("=") for parameter in parameters]
     utf8 = all(name == "charset" and value.strip('"') == "utf-8" for name, _, value in named)

@@ -109,6 +109,34 @@ def bedrock(stated: Any) -> Usage | None:
     )
 
 
+def media(stated: Any) -> Usage | None:
+    """Read `usage` of images, speech and transcripts; they name the input that is no text."""
+    if not isinstance(stated, Mapping) or "input_tokens" not in stated:
+        return None
+    given, written = _count(stated, "input_tokens"), _count(stated, "output_tokens")
+    details = _part(stated, "input_tokens_details") or _part(stated, "input_token_details")
+    images, sound = _count(details, "image_tokens"), _count(details, "audio_tokens")
+    if given is None or written is None or images is None or sound is None:
+        return None
+    if images + sound > given:
+        return None
+    return Usage(input_tokens=given, output_tokens=written, media_tokens=images + sound)
+
+
+def rerank(stated: Any) -> Usage | None:
+    """Read `usage` of Jina and vLLM, or `meta.tokens` of Cohere."""
+    if not isinstance(stated, Mapping):
+        return None
+    named = [name for name in _RANKED if name in stated]
+    given, written = _count(stated, named[0]) if named else None, _count(stated, "output_tokens")
+    if given is None or written is None:
+        return None
+    return Usage(input_tokens=given, output_tokens=written)
+
+
+_RANKED = ("input_tokens", "total_tokens", "prompt_tokens")
+
+
 def _part(stated: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = stated.get(name)
     return part if isinstance(part, Mapping) else {}

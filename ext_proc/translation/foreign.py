@@ -68,10 +68,16 @@ _MARKS: Mapping[Format, tuple[bytes, ...]] = MappingProxyType(
     {
         "OpenAIResponses": (f'"{SEAL}'.encode(),),
         "AnthropicMessages": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
+        "AnthropicTokenCount": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
         "BedrockConverse": tuple(f'"{mark}'.encode() for mark in (*FOREIGN_SIGNED, MARKED)),
     }
 )
 _LISTS: Mapping[Format, Callable[[Json], Iterator[tuple[str, Json, str]]]] = MappingProxyType(
-    {"OpenAIResponses": _input, "AnthropicMessages": _turns, "BedrockConverse": _turns}
+    {
+        "OpenAIResponses": _input,
+        "AnthropicMessages": _turns,
+        "AnthropicTokenCount": _turns,
+        "BedrockConverse": _turns,
+    }
 )
 """Where each format has its reasoning: the place, and the list."""

@@ -18,6 +18,11 @@ def apply(document: Json, spoken: Format, prompt: PromptPlan | None) -> Json:
     return document if prompt is None or place is None else place(document, prompt)
 
 
+def taken(spoken: Format) -> bool:
+    """Tell whether a format has system's words."""
+    return spoken in _PLACES
+
+
 def _joined(prompt: PromptPlan, before: list[Json], own: Json) -> list[Json]:
     match prompt.mode:
         case "Replace":
@@ -84,6 +89,7 @@ _PLACES: Mapping[Format, Callable[[Json, PromptPlan], Json]] = {
     "OpenAIChat": _openai_chat,
     "OpenAIResponses": _responses,
     "AnthropicMessages": _anthropic,
+    "AnthropicTokenCount": _anthropic,
     "GeminiContent": _gemini,
     "BedrockConverse": _bedrock,
 }

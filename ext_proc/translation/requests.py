@@ -7,7 +7,8 @@ import msgspec
 
 from crds.plan import Format, QuirksPlan
 from ext_proc.call import Line
-from ext_proc.formats import strict
+from ext_proc.formats import multipart, strict
+from ext_proc.formats.table import DIALECTS
 from ext_proc.translation import foreign, prompts
 from ext_proc.translation.codec import Written
 from ext_proc.translation.neutral import Loss
@@ -48,6 +49,11 @@ def rewrite(body: bytes, spoken: Spoken, wire: Wire) -> bytes:
 
 def fit(body: bytes, wire: Wire) -> tuple[bytes, tuple[Loss, ...]]:
     """Fit a body of the wire's own format, leaving all else as it is."""
+    if DIALECTS[wire.format].is_form:
+        boundary = multipart.stated_boundary(body)
+        form = multipart.loads(body, boundary)
+        missing = adapt(form, wire)
+        return multipart.dumps(form, boundary), missing
     if foreign.present(wire.format, body):
         document = strict.loads(body)
         missing = (*foreign.remove(wire.format, document), *adapt(document, wire))

@@ -25,8 +25,14 @@ RULES = """\
     matches: [{model: {value: chat-default}}]
     backendRefs: [{name: openai, model: echo}]
   - name: openai
-    matches: [{model: {type: Prefix, value: fault-}}, {model: {value: echo}}, {model: {type: Prefix, value: gpt-}}, {model: {type: Prefix, value: text-embedding-}}, {model: {type: Prefix, value: reason}}]
+    matches: [{model: {type: Prefix, value: fault-}}, {model: {value: echo}}, {model: {type: Prefix, value: gpt-}}, {model: {type: Prefix, value: omni-}}, {model: {type: Prefix, value: tts-}}, {model: {type: Prefix, value: text-embedding-}}, {model: {type: Prefix, value: reason}}]
     backendRefs: [{name: openai}]
+  - name: ranked
+    matches: [{model: {type: Prefix, value: rerank-}}]
+    backendRefs: [{name: vllm, model: bge-reranker}]
+  - name: heard
+    matches: [{model: {type: Prefix, value: whisper-}}]
+    backendRefs: [{name: openai, model: gpt-4o-transcribe}, {name: vllm, model: whisper-large, weight: 0}]
   - name: anthropic
     matches: [{model: {type: Prefix, value: claude-}}, {model: {value: echo-claude}}]
     backendRefs: [{name: anthropic}]
@@ -51,6 +57,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
         directory,
         gateway=harness.gateway(port),
         openai=harness.backend("openai", provider.port),
+        vllm=harness.backend("vllm", provider.port, provider="OpenAICompatible"),
         anthropic=harness.backend("anthropic", provider.port, provider="Anthropic"),
         route=harness.route("assistant", RULES),
         policy=harness.policy("baseline", POLICY),

@@ -132,3 +132,23 @@ def test_packaged_prices_are_not_taken_for_other_providers():
 def test_output_without_a_price_for_output_is_unpriced():
     rates = prices.find(target(), ("text-embedding-3-small",), NOW)
     assert prices.cost(Usage(input_tokens=1, output_tokens=1), rates) is None
+
+
+def test_input_that_is_images_or_sound_has_its_own_price():
+    """6 dollars for sound and 2.50 for text, where the list tells them apart; else one price."""
+    usage = Usage(input_tokens=1000, media_tokens=600, output_tokens=10)
+    rates = prices.find(target(), ("gpt-4o-transcribe",), NOW)
+    assert prices.cost(usage, rates) == Decimal("0.0047")
+    assert prices.cost(usage, prices.own_rates(OWN)) == Decimal("0.0026")
+
+
+def test_input_that_could_have_either_of_two_prices_is_unpriced():
+    listed = genai_prices.types.ModelPrice(
+        input_mtok=Decimal(1),
+        input_audio_mtok=Decimal(2),
+        input_image_mtok=Decimal(3),
+        output_mtok=Decimal(4),
+    )
+    rates = prices._packaged_rates(listed)
+    assert prices.cost(Usage(input_tokens=5, media_tokens=1), rates) is None
+    assert prices.cost(Usage(input_tokens=5), rates) == Decimal("0.000005")

@@ -56,7 +56,8 @@ class Transcript:
         if event.get("vendor"):
             self.wholes.append(json.dumps(event["vendor"]))
         for choice in event["choices"]:
-            self._walk((choice["index"],), choice.get("delta") or {})
+            spoken = {"text": choice["text"]} if "text" in choice else choice.get("delta")
+            self._walk((choice["index"],), spoken or {})
             if choice.get("finish_reason"):
                 self.ends[choice["index"]] = choice["finish_reason"]
                 self.order.append(("end", choice["index"]))
@@ -165,6 +166,9 @@ def call_for(name, usage=True):
     if name.startswith("anthropic"):
         return DIALECTS["AnthropicMessages"].decode_request(json.dumps(CHAT).encode(), Line())
     asked = {**CHAT, "stream_options": {"include_usage": usage}}
+    if name.startswith("completions"):
+        asked = {**asked, "prompt": "hi"}
+        return DIALECTS["OpenAICompletions"].decode_request(json.dumps(asked).encode(), Line())
     return DIALECTS["OpenAIChat"].decode_request(json.dumps(asked).encode(), Line())
 
 
@@ -251,6 +255,7 @@ def test_usage_is_the_same_with_and_without_guards(path):
 USAGE = {
     "openai_text": (31, 24, 16, 0, 0),
     "openai_reasoning": (12, 90, 0, 0, 70),
+    "completions_text": (7, 21, 0, 0, 0),
     "anthropic_text": (2112, 33, 2000, 100, 0),
     "anthropic_thinking_tools": (40, 95, 0, 0, 0),
     "gemini_text": (31, 24, 16, 0, 0),
@@ -297,7 +302,9 @@ def test_a_list_without_indexes_that_goes_on_is_refused():
 
 @pytest.mark.parametrize("open_field", [None, redacting], ids=["passing", "inspected"])
 @pytest.mark.parametrize(
-    "path", [p for p in STREAMS if p.stem.startswith("openai")], ids=lambda path: path.stem
+    "path",
+    [p for p in STREAMS if p.stem.startswith(("openai", "completions"))],
+    ids=lambda path: path.stem,
 )
 def test_usage_nobody_asked_for_is_hidden(path, open_field):
     out, codec = run(path, [], open_field, usage=False)
@@ -325,7 +332,7 @@ def test_blocked_streams_release_nothing_of_what_was_found(path):
         for planted in PLANTED:
             assert planted not in text
         seen = Transcript(out)
-        if path.name.startswith("openai"):
+        if path.name.startswith(("openai", "completions")):
             assert set(seen.ends.values()) == {"content_filter"}
             assert seen.done
         elif path.name.startswith("gemini"):

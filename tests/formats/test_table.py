@@ -34,9 +34,11 @@ REJECT = Reject(403, "blocked_by_policy", "A policy blocked this.")
         ("POST", "/v1/chat%2fcompletions", 404),
         ("POST", "/v1/%63hat/completions", 404),
         ("POST", "/v1/../v1/chat/completions", 404),
-        ("POST", "/v1/completions", 404),
         ("POST", "/v1/files", 404),
-        ("POST", "/v1/audio/transcriptions", 404),
+        ("POST", "/v1/images/edits", 404),
+        ("POST", "/v3/rerank", 404),
+        ("GET", "/v1/audio/transcriptions", 405),
+        ("GET", "/v1/messages/count_tokens", 405),
         ("POST", "http://x/v1/messages", 404),
         ("GET", "/v1/models/", 404),
         ("GET", "/v1/models/a%0ab", 404),
@@ -85,6 +87,8 @@ def test_what_is_served():
     assert find("POST", "/v1/embeddings").format == "OpenAIEmbeddings"
     assert find("POST", "/v1/messages?beta=true").format == "AnthropicMessages"
     assert find("GET", "/v1/models").action == "models"
+    assert find("POST", "/v1/messages/count_tokens").format == "AnthropicTokenCount"
+    assert find("POST", "/v1/rerank").format == find("POST", "/v2/rerank").format == "Rerank"
     assert find("GET", "/v1/models/org%2Fm.1?x").model == "org/m.1"
 
 
@@ -161,6 +165,8 @@ def test_whose_shape_a_caller_reads():
         == "AnthropicMessages"
     )
     assert table.caller_shape("POST", "/v1/embeddings", {}) == "OpenAIEmbeddings"
+    assert table.caller_shape("POST", "/v2/rerank", {}) == "Rerank"
+    assert table.caller_shape("GET", "/v1/messages/count_tokens", {}) == "AnthropicMessages"
     assert table.caller_shape("GET", "/nowhere", {}) == "OpenAIChat"
     assert table.caller_shape("POST", "/model/m/converse", {}) == "BedrockConverse"
     assert table.caller_shape("POST", "/model/m/invoke", {}) == "BedrockConverse"

@@ -4,9 +4,11 @@ import pytest
 
 from controller.translate import providers
 from crds.aibackend import AIBackendSpec
+from crds.plan import FAMILIES
 from crds.providers import Provider
 
 NONE = {"type": "None"}
+TRANSLATED = {name for family in FAMILIES for name in family}
 
 
 def known(provider: str, **more) -> providers.Provider:
@@ -94,6 +96,20 @@ def test_azure_offers_what_its_version_and_its_owner_say(azure, api, formats) ->
     more = {"azure": {"apiVersion": azure}} if azure else {}
     more |= {"openai": {"api": api}} if api else {}
     found = known("AzureOpenAI", **at("h"), **more)
-    assert set(found.paths) == formats
+    assert {name for name in found.paths if name in TRANSLATED} == formats
     dated = azure not in (None, "v1")
     assert all((f"?api-version={azure}" in path.call) == dated for path in found.paths.values())
+
+
+def test_what_is_only_passed_on_goes_where_the_provider_has_it() -> None:
+    """Whatever `openai.api` says of chat, and Cohere's rerank beside its compatible paths."""
+    azure = known("AzureOpenAI", **at("h"), azure={"apiVersion": "2025-04-01-preview"})
+    assert azure.paths["OpenAITranscription"].call == (
+        "/openai/deployments/{model}/audio/transcriptions?api-version=2025-04-01-preview"
+    )
+    assert known("OpenAI").paths["OpenAIImages"].stream == "/v1/images/generations"
+    assert "Rerank" not in known("OpenAI").paths
+    assert known("OpenAICompatible", **at("openrouter.ai")).paths["Rerank"].call == "/api/v1/rerank"
+    assert known("Cohere").paths["Rerank"].call == "/v2/rerank"
+    counted = known("Anthropic").paths["AnthropicTokenCount"].call
+    assert counted == "/v1/messages/count_tokens"
