@@ -58,6 +58,7 @@ ANSWERS = {
     "rawPredict": ANTHROPIC,
     "/messages": ANTHROPIC,
     ":generateContent": GEMINI,
+    ":batchEmbedContents": {"embeddings": [{"values": [0.5]}, {"values": [0.5]}]},
     "/converse": BEDROCK,
 }
 """By what the path ends with; all else is OpenAI's."""
@@ -349,6 +350,30 @@ def test_a_stream_is_asked_for_at_its_own_path(world: World, name: str) -> None:
     assert seen["path"] == STREAMS[name]
     if name == "bedrock":
         sigv4.check(seen, *AWS)
+
+
+def test_embeddings_of_gemini_are_asked_for_in_its_own_words(world: World) -> None:
+    known = len(world.everything.seen)
+    model = "gemini-embedding-001"
+    asked = {"model": f"models/{model}", "content": {"parts": [{"text": "a"}]}}
+    answer = httpx2.post(
+        f"{world.url}/v1beta/models/{model}:batchEmbedContents",
+        json={"requests": [asked, asked]},
+        headers={**CALLERS, "x-to": "gemini"},
+        timeout=60,
+    )
+    assert answer.json()["embeddings"] == [{"values": [0.5]}, {"values": [0.5]}], answer.text
+    [seen] = world.everything.seen[known:]
+    assert seen["path"] == f"/v1beta/models/{model}:batchEmbedContents"
+    assert seen["headers"]["x-goog-api-key"] == KEY
+    assert len(json.loads(seen["body"])["requests"]) == 2
+    other = httpx2.post(
+        f"{world.url}/v1/embeddings",
+        json={"model": model, "input": ["a", "b"]},
+        headers={"x-to": "gemini"},
+        timeout=60,
+    )
+    assert (other.status_code, other.json()["error"]["code"]) == (400, "unsupported_format")
 
 
 def body(world: World, name: str, **more: object) -> dict:
