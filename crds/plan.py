@@ -45,7 +45,6 @@ Format = Literal[
 ]
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
-    ("OpenAIEmbeddings", "GeminiEmbeddings"),
 )
 """Formats that can be translated into each other; what a provider speaks of them is called by the
 first it has. A format of no family only goes to those that speak it."""

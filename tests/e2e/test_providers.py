@@ -58,17 +58,19 @@ ANSWERS = {
     "rawPredict": ANTHROPIC,
     "/messages": ANTHROPIC,
     ":generateContent": GEMINI,
+    ":batchEmbedContents": {"embeddings": [{"values": [0.5]}, {"values": [0.5]}]},
     "/converse": BEDROCK,
 }
 """By what the path ends with; all else is OpenAI's."""
 
 
 class Everything:
-    """Any provider: remembers what came, answers in the dialect of the path, or as `refuse` says."""
+    """Any provider: remembers what came, and answers in the dialect of the path."""
 
     def __init__(self) -> None:
         self.seen: list[dict] = []
-        self.refused: set[str] = set()
+        self.exhausted: tuple[str, ...] = ()
+        """Ends of paths that answer 429."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -87,8 +89,11 @@ class Everything:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
         self.seen.append({"path": request.raw_path, "headers": headers, "body": body})
-        if headers.get("authorization") in self.refused:
-            return web.json_response({"error": {"message": "expired"}}, status=401)
+        if request.path.endswith(self.exhausted):
+            return web.json_response({"error": {"message": "exhausted"}}, status=429)
+        if request.path.endswith(":streamGenerateContent"):
+            event = f"data: {json.dumps(GEMINI)}\n\n"
+            return web.Response(text=event, content_type="text/event-stream")
         answer = next((a for end, a in ANSWERS.items() if request.path.endswith(end)), OPENAI)
         return web.json_response(answer)
 
@@ -214,6 +219,20 @@ def rules(names: list[str]) -> str:
     )
 
 
+CHAIN = """\
+  - name: chain-{part}
+    matches: [{{headers: [{{name: x-to, value: chain-{part}}}]}}]
+    backendRefs:
+    - {{name: bedrock, model: "anthropic.claude-{part}-v1:0"}}
+    - {{name: vertex-claude, model: claude-{part}, priority: 1}}
+    - {{name: azure-dated, model: gpt-{part}, priority: 2}}
+    - {{name: gemini, model: gemini-{part}, priority: 3}}
+    retry: {{attempts: 3}}
+"""
+"""A target that answered 429 stands aside for a while, so each test has its own targets."""
+CHAINS = CHAIN.format(part="call") + CHAIN.format(part="stream")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory: Path = tmp_path_factory.mktemp("config")
@@ -234,7 +253,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         aws=secret("aws", **dict(zip(("accessKeyID", "secretAccessKey"), AWS, strict=True))),
         client=secret("client", clientID="id", clientSecret="planted-client-secret"),
         ca=authority(idp),
-        route=harness.route("assistant", rules(list(SPECS))),
+        route=harness.route("assistant", rules(list(SPECS)) + CHAINS),
         **documents,
     )
     with harness.running(directory) as run:
@@ -263,9 +282,8 @@ def test_a_provider_gets_its_own_path_host_and_credential(world: World, name: st
     path, (header, value) = EXPECTED[name]
     known = len(world.everything.seen)
     answer = ask(world.url, name)
-    if not name.startswith("bedrock"):  # its answers cannot be read yet
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["choices"][0]["message"]["content"] == "hello"
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"] == "hello"
     [seen] = world.everything.seen[known:]
     assert seen["path"] == path
     assert seen["headers"]["host"] == f"127.0.0.1:{world.everything.port}"
@@ -279,10 +297,40 @@ def test_a_provider_gets_its_own_path_host_and_credential(world: World, name: st
 def test_bedrocks_signature_covers_what_it_receives(world: World) -> None:
     for content in ("hi", "ü" * 3000):
         known = len(world.everything.seen)
-        ask(world.url, "bedrock", messages=[{"role": "user", "content": content}])
+        answer = ask(world.url, "bedrock", messages=[{"role": "user", "content": content}])
+        assert answer.status_code == 200, answer.text
         [seen] = world.everything.seen[known:]
         assert content in json.loads(seen["body"])["messages"][0]["content"][0]["text"]
         assert sigv4.check(seen, *AWS) == ("eu-west-1", "bedrock")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_attempt_of_a_failover_is_its_providers_own(world: World, stream: bool) -> None:
+    """Four formats in one rule: path, credential, body and length of each; the last one answers."""
+    part, known = "stream" if stream else "call", len(world.everything.seen)
+    ends = ("/converse", "/converse-stream", "awPredict", "/chat/completions")
+    world.everything.exhausted = ends
+    try:
+        answer = ask(world.url, f"chain-{part}", stream=stream)
+    finally:
+        world.everything.exhausted = ()
+    assert answer.status_code == 200, answer.text
+    assert "hello" in answer.text
+    assert answer.headers["x-dragoman-backend"] == "default/gemini"
+    bedrock, claude, azure, gemini = world.everything.seen[known:]
+    assert sigv4.check(bedrock, *AWS) == ("eu-west-1", "bedrock")
+    assert claude["headers"]["authorization"].startswith("Bearer planted-token-")
+    assert json.loads(claude["body"])["anthropic_version"] == "vertex-2023-10-16"
+    assert azure["headers"]["api-key"] == KEY
+    assert azure["path"].startswith(f"/openai/deployments/gpt-{part}/chat/completions?")
+    assert gemini["headers"]["x-goog-api-key"] == KEY
+    assert "contents" in json.loads(gemini["body"])
+    keyed = {"authorization", "api-key", "x-api-key", "x-goog-api-key"}
+    for seen in (bedrock, claude, azure, gemini):
+        assert int(seen["headers"]["content-length"]) == len(seen["body"])
+        assert len(keyed & set(seen["headers"])) == 1
+        assert (seen is bedrock) == any(name.startswith("x-amz-") for name in seen["headers"])
+        assert "callers-word" not in repr(seen)
 
 
 STREAMS = {
@@ -302,6 +350,30 @@ def test_a_stream_is_asked_for_at_its_own_path(world: World, name: str) -> None:
     assert seen["path"] == STREAMS[name]
     if name == "bedrock":
         sigv4.check(seen, *AWS)
+
+
+def test_embeddings_of_gemini_are_asked_for_in_its_own_words(world: World) -> None:
+    known = len(world.everything.seen)
+    model = "gemini-embedding-001"
+    asked = {"model": f"models/{model}", "content": {"parts": [{"text": "a"}]}}
+    answer = httpx2.post(
+        f"{world.url}/v1beta/models/{model}:batchEmbedContents",
+        json={"requests": [asked, asked]},
+        headers={**CALLERS, "x-to": "gemini"},
+        timeout=60,
+    )
+    assert answer.json()["embeddings"] == [{"values": [0.5]}, {"values": [0.5]}], answer.text
+    [seen] = world.everything.seen[known:]
+    assert seen["path"] == f"/v1beta/models/{model}:batchEmbedContents"
+    assert seen["headers"]["x-goog-api-key"] == KEY
+    assert len(json.loads(seen["body"])["requests"]) == 2
+    other = httpx2.post(
+        f"{world.url}/v1/embeddings",
+        json={"model": model, "input": ["a", "b"]},
+        headers={"x-to": "gemini"},
+        timeout=60,
+    )
+    assert (other.status_code, other.json()["error"]["code"]) == (400, "unsupported_format")
 
 
 def body(world: World, name: str, **more: object) -> dict:
