@@ -8,7 +8,6 @@ secret. Its version is the hash of its canonical JSON, so equal content is never
 import hashlib
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +19,7 @@ TYPE_URL = f"type.googleapis.com/dragoman.plan.v{SCHEMA}.Plan"
 METADATA_NAMESPACE = "dragoman"
 TARGETS_NAMESPACE = "dragoman.targets"
 ATTEMPTS_NAMESPACE = "dragoman.attempts"
-"""What targets refused a request with, by cluster: status and Retry-After, a space between."""
+"""What targets refused a request with, by cluster: status, a space, Retry-After."""
 PLAN_HEADER = "x-dragoman-plan"
 FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"
@@ -45,24 +44,17 @@ Format = Literal[
 ]
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
+    ("OpenAIEmbeddings", "GeminiEmbeddings"),
 )
-"""Formats that can be translated into each other; what a provider speaks of them is called by the
-first it has. A format of no family only goes to those that speak it."""
-FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = MappingProxyType(
-    {
-        "OpenAIChat": ("openai-beta",),
-        "OpenAIResponses": ("openai-beta",),
-        "OpenAIEmbeddings": ("openai-beta",),
-        "OpenAICompletions": ("openai-beta",),
-        "OpenAIModerations": ("openai-beta",),
-        "OpenAIImages": ("openai-beta",),
-        "OpenAISpeech": ("openai-beta",),
-        "OpenAITranscription": ("openai-beta",),
-        "OpenAIAudioTranslation": ("openai-beta",),
-        "AnthropicMessages": ("anthropic-version", "anthropic-beta"),
-        "AnthropicTokenCount": ("anthropic-version", "anthropic-beta"),
-    }
-)
+"""Formats that translate into each other, the preferred first; others go to who speaks them."""
+_OPENAI: tuple[Format, ...] = ("OpenAIChat", "OpenAIResponses", "OpenAIEmbeddings")
+_OPENAI += ("OpenAICompletions", "OpenAIModerations", "OpenAIImages")
+_OPENAI += ("OpenAISpeech", "OpenAITranscription", "OpenAIAudioTranslation")
+_ANTHROPIC: tuple[Format, ...] = ("AnthropicMessages", "AnthropicTokenCount")
+FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = {
+    **dict.fromkeys(_OPENAI, ("openai-beta",)),
+    **dict.fromkeys(_ANTHROPIC, ("anthropic-version", "anthropic-beta")),
+}
 """Headers in which callers of a format say more; none names an account."""
 Origin = Literal[
     "System",
@@ -113,7 +105,6 @@ class BindingPlan(PlanModel):
     """`namespace/name` of the AIPolicy."""
     labels: Labels
     backends: tuple[str, ...]
-    """`namespace/name` each."""
     enforced: bool
     """False: the policy's mode is Audit, so it is recorded only."""
 
