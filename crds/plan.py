@@ -37,6 +37,7 @@ Format = Literal[
 ]
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
+    ("OpenAIEmbeddings", "GeminiEmbeddings"),
 )
 """Formats that can be translated into each other; what a provider speaks of them is called by the
 first it has."""
