@@ -367,13 +367,6 @@ def test_embeddings_of_gemini_are_asked_for_in_its_own_words(world: World) -> No
     assert seen["path"] == f"/v1beta/models/{model}:batchEmbedContents"
     assert seen["headers"]["x-goog-api-key"] == KEY
     assert len(json.loads(seen["body"])["requests"]) == 2
-    other = httpx2.post(
-        f"{world.url}/v1/embeddings",
-        json={"model": model, "input": ["a", "b"]},
-        headers={"x-to": "gemini"},
-        timeout=60,
-    )
-    assert (other.status_code, other.json()["error"]["code"]) == (400, "unsupported_format")
 
 
 def body(world: World, name: str, **more: object) -> dict:
