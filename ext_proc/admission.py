@@ -105,7 +105,10 @@ def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
     if dialect.estimate is not None and outgoing.unspoken(call, targets):
         admission.answer = dialect.estimate(admission.input_tokens)
         return None
-    prepared = outgoing.prepare(dialect, call, match, asked.host, targets)
+    levels = (*asked.host.levels, match.route.level, match.rule.level)
+    strict = any(level.refuse_losses for level in levels)
+    apart = match.rule.plan.translate
+    prepared = outgoing.prepare(dialect, call, targets, apart=apart, strict=strict)
     if isinstance(prepared, Reject):
         return prepared
     admission.outgoing = prepared

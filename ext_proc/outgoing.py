@@ -15,8 +15,6 @@ from ext_proc.call import Call, Line, Reject
 from ext_proc.formats import strict
 from ext_proc.formats.dialect import Dialect, malformed
 from ext_proc.formats.multipart import InvalidFormError
-from ext_proc.matching import Match
-from ext_proc.plans import Host
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.neutral import Loss
@@ -47,9 +45,13 @@ def unspoken(call: Call, targets: Sequence[TargetPlan]) -> bool:
 
 
 def prepare(
-    dialect: Dialect, call: Call, match: Match, host: Host, targets: Sequence[TargetPlan]
+    dialect: Dialect, call: Call, targets: Sequence[TargetPlan], *, apart: bool, strict: bool
 ) -> Outgoing | Reject:
-    """Write what goes out to these of the rule's targets, once all redactions are made."""
+    """Write what goes out to these targets, once all redactions are made.
+
+    `apart`: they differ in what they must be sent. `strict`: one that cannot be told a parameter is
+    not asked.
+    """
     reached = {
         target.cluster: wire
         for target in targets
@@ -58,11 +60,9 @@ def prepare(
     if targets and not reached:
         return _unsupported(call, targets)
     try:
-        body, losses = _write(dialect, call, reached, apart=match.rule.plan.translate)
+        body, losses = _write(dialect, call, reached, apart=apart)
     except (UnspeakableError, InvalidFormError) as error:
         return malformed(str(error))
-    levels = (*host.levels, match.route.level, match.rule.level)
-    strict = any(level.refuse_losses for level in levels)
     refused = {
         cluster: [loss.field for loss in losses[cluster] if loss.essential or strict]
         for cluster in reached

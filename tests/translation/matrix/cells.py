@@ -7,8 +7,7 @@ that the controller's table of providers makes of a row; answers by `translation
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -18,7 +17,6 @@ from ext_proc import outgoing
 from ext_proc.call import Call, Line, Reject, Usage
 from ext_proc.formats import errors, strict
 from ext_proc.formats.table import DIALECTS
-from ext_proc.matching import Match
 from ext_proc.response import Reading, Whole
 from ext_proc.translation.answers import Answer
 from ext_proc.translation.codec import Asked
@@ -123,9 +121,7 @@ def send(client: Format, name: str, document: Json, *, stream: bool) -> Sent | R
         weight=1,
         priority=0,
     )
-    plan = SimpleNamespace(targets=(target,), translate=False)
-    match = cast("Match", SimpleNamespace(rule=SimpleNamespace(plan=plan)))
-    out = outgoing.prepare(dialect, call, match)
+    out = outgoing.prepare(dialect, call, (target,), apart=False, strict=False)
     if isinstance(out, Reject):
         return out
     assert out.wires["c"].format == speaks
