@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+SECONDS ?= 600
 PROTOS := ext_proc/extproc.proto ext_proc/discovery.proto controller/xds/discovery.proto
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url
 GUARDRAILS ?= ../shared/data/guardrails
 
-.PHONY: help install run test test-kubernetes demo-kubernetes demo-kubernetes-down check golden crds proto lock bench bench-kubernetes accuracy clean
+.PHONY: help install run test test-kubernetes fuzz demo-kubernetes demo-kubernetes-down check golden crds proto lock bench bench-kubernetes accuracy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -38,6 +39,11 @@ demo-kubernetes: install ## the quickstart on a real Kubernetes: that of KUBECON
 
 demo-kubernetes-down: install ## end it and leave nothing behind
 	@$(BIN)/python -m tests.kubernetes.demo down
+
+fuzz: install ## fuzz each decoder for SECONDS (Linux on x86-64), one after the other
+	for target in json_body sse event_stream; do \
+		$(BIN)/python -m tests.fuzz.run $$target $(SECONDS) || exit 1; \
+	done
 
 check: install ## linters, types, import contracts, generated files
 	$(BIN)/ruff check .

@@ -136,7 +136,7 @@ def measure(body: bytes) -> Measured:
 
 def _written(message: _Written) -> str:
     said = (message.content, message.reasoning_content, message.reasoning, message.refusal)
-    return "".join(part or "" for part in said) + bytes(message.tool_calls).decode()
+    return "".join(part or "" for part in said) + bytes(message.tool_calls).decode(errors="replace")
 
 
 def provider_error(status: int, body: bytes) -> Response:
