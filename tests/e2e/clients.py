@@ -1,7 +1,8 @@
 """The official SDKs for Python, each doing the same four things with nothing but its address changed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,8 +214,9 @@ def _contents_tools(url: str, model: str) -> tuple[Any, str]:
     return call.args, second.text
 
 
-def _bedrock(url: str) -> Any:
-    return boto3.client(
+@contextmanager
+def _bedrock(url: str) -> Iterator[Any]:
+    client = boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
         endpoint_url=url,
@@ -222,6 +224,10 @@ def _bedrock(url: str) -> Any:
         aws_secret_access_key="callers-word",
         config=botocore.config.Config(retries={"total_max_attempts": 1}),
     )
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def _turn(text: str) -> dict[str, Any]:
@@ -229,7 +235,8 @@ def _turn(text: str) -> dict[str, Any]:
 
 
 def _converse(url: str, model: str, text: str) -> str:
-    answer = _bedrock(url).converse(modelId=model, messages=[_turn(text)])
+    with _bedrock(url) as client:
+        answer = client.converse(modelId=model, messages=[_turn(text)])
     assert answer["stopReason"] == "end_turn"
     assert answer["usage"]["totalTokens"] > 0
     said: str = answer["output"]["message"]["content"][0]["text"]
@@ -237,7 +244,10 @@ def _converse(url: str, model: str, text: str) -> str:
 
 
 def _converse_stream(url: str, model: str, text: str) -> tuple[str, int]:
-    events = list(_bedrock(url).converse_stream(modelId=model, messages=[_turn(text)])["stream"])
+    with _bedrock(url) as client:
+        stream = client.converse_stream(modelId=model, messages=[_turn(text)])["stream"]
+        with closing(stream):
+            events = list(stream)
     deltas = [each["contentBlockDelta"]["delta"] for each in events if "contentBlockDelta" in each]
     [metadata] = [each["metadata"] for each in events if "metadata" in each]
     return "".join(each["text"] for each in deltas), metadata["usage"]["outputTokens"]
@@ -245,21 +255,22 @@ def _converse_stream(url: str, model: str, text: str) -> tuple[str, int]:
 
 def _converse_tools(url: str, model: str) -> tuple[Any, str]:
     tools = [{"toolSpec": {"name": "look_up", "inputSchema": {"json": SCHEMA}}}]
-    client = _bedrock(url)
-    first = client.converse(
-        modelId=model,
-        messages=[_turn(QUESTION)],
-        toolConfig={"tools": tools, "toolChoice": {"any": {}}},
-    )
-    assert first["stopReason"] == "tool_use"
-    message = first["output"]["message"]
-    [call] = [each["toolUse"] for each in message["content"] if "toolUse" in each]
-    told = {"toolUseId": call["toolUseId"], "content": [{"text": RESULT}]}
-    second = client.converse(
-        modelId=model,
-        messages=[_turn(QUESTION), message, {"role": "user", "content": [{"toolResult": told}]}],
-        toolConfig={"tools": tools},
-    )
+    with _bedrock(url) as client:
+        first = client.converse(
+            modelId=model,
+            messages=[_turn(QUESTION)],
+            toolConfig={"tools": tools, "toolChoice": {"any": {}}},
+        )
+        assert first["stopReason"] == "tool_use"
+        message = first["output"]["message"]
+        [call] = [each["toolUse"] for each in message["content"] if "toolUse" in each]
+        told = {"toolUseId": call["toolUseId"], "content": [{"text": RESULT}]}
+        result = {"role": "user", "content": [{"toolResult": told}]}
+        second = client.converse(
+            modelId=model,
+            messages=[_turn(QUESTION), message, result],
+            toolConfig={"tools": tools},
+        )
     return call["input"], second["output"]["message"]["content"][0]["text"]
 
 
@@ -276,30 +287,48 @@ CLIENTS = {
         _chat,
         _chat_stream,
         _chat_tools,
-        {"429": _is(openai.RateLimitError), "500": _is(openai.InternalServerError)},
+        {
+            "429": _is(openai.RateLimitError),
+            "500": _is(openai.InternalServerError),
+            "midway": lambda error: type(error) is openai.APIError,
+        },
     ),
     "openai-responses": Client(
         _responses,
         _responses_stream,
         _responses_tools,
-        {"429": _is(openai.RateLimitError), "500": _is(openai.InternalServerError)},
+        {
+            "429": _is(openai.RateLimitError),
+            "500": _is(openai.InternalServerError),
+            "midway": lambda error: type(error) is openai.APIError,
+        },
     ),
     "anthropic": Client(
         _messages,
         _messages_stream,
         _messages_tools,
-        {"429": _is(anthropic.RateLimitError), "500": _is(anthropic.InternalServerError)},
+        {
+            "429": _is(anthropic.RateLimitError),
+            "500": _is(anthropic.InternalServerError),
+            "midway": lambda error: (
+                isinstance(error, anthropic.APIStatusError) and error.response.status_code == 200
+            ),
+        },
     ),
     "google-genai": Client(
         _contents,
         _contents_stream,
         _contents_tools,
-        {"429": _google_code(429), "500": _google_code(500)},
+        {"429": _google_code(429), "500": _google_code(500), "midway": _is(genai_errors.APIError)},
     ),
     "boto3": Client(
         _converse,
         _converse_stream,
         _converse_tools,
-        {"429": _aws_class("ThrottlingException"), "500": _aws_class("InternalServerException")},
+        {
+            "429": _aws_class("ThrottlingException"),
+            "500": _aws_class("InternalServerException"),
+            "midway": _is(botocore.exceptions.EventStreamError),
+        },
     ),
 }

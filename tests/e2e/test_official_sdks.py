@@ -66,6 +66,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 
 both = pytest.mark.parametrize("provider", PROVIDERS)
+
+
 each = pytest.mark.parametrize("client", CLIENTS)
 
 
@@ -102,3 +104,17 @@ def test_errors_are_the_sdks_own(made: Made, client: str, provider: str, status:
     with pytest.raises(Exception) as caught:
         sdk.chat(made.url, f"at-{provider}-fault-status-{status}", "x")
     assert sdk.raised[status](caught.value), caught.value
+
+
+@both
+@each
+def test_an_error_within_a_stream_is_the_sdks_own(made: Made, client: str, provider: str) -> None:
+    """Not a status: the answer had begun."""
+    failing = made.providers[provider]
+    failing.fault = "error-event"
+    try:
+        with pytest.raises(Exception) as caught:
+            CLIENTS[client].stream(made.url, f"at-{provider}-echo", "one two three")
+    finally:
+        failing.fault = ""
+    assert CLIENTS[client].raised["midway"](caught.value), repr(caught.value)
