@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-_KEPT = 120
-"""Inputs of a corpus that reached new code; every one that failed is kept as well."""
+_LONGEST, _KEPT = 1200, 80
+"""Bytes of an input and inputs that are kept for having reached new code; all that failed are."""
 _LIMITS = ("-timeout=10", "-rss_limit_mb=512", "-max_len=8192", "-print_final_stats=1")
 
 
@@ -45,7 +45,8 @@ def main(target: str, seconds: str) -> int:
         limits = (*_LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={failed}/")
         code = subprocess.call([*begin, *limits, found])
         reached = [each for each in sorted(found.iterdir()) if not each.name.startswith("seed-")]
-        some = random.sample(reached, min(len(reached), max(0, _KEPT - len(kept))))
+        short = [each for each in reached if each.stat().st_size <= _LONGEST]
+        some = random.sample(short, min(len(short), max(0, _KEPT - len(kept))))
         fresh = [each.read_bytes() for each in (*failed.iterdir(), *some)]
     lines = sorted({*kept, *(base64.b64encode(each).decode() for each in fresh)})
     CORPUS.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from crds.plan import Format
+from crds.plan import FAMILIES, Format
 from tests.translation.matrix.cannot import APART, CANNOT, Cannot
 from tests.translation.matrix.cells import FORMATS, ROWS, spoken
 from tests.translation.matrix.features import FEATURES
@@ -66,6 +66,12 @@ def page() -> str:
         for name, feature in FEATURES.items():
             cells = [_cell(client, provider, name, notes) for provider in FORMATS]
             parts.append(f"| {feature.title} | {' | '.join(cells)} |\n")
+    parts.append(
+        "\n## Embeddings\n\n| callers of | OpenAIEmbeddings | GeminiEmbeddings |\n|---|---|---|\n"
+    )
+    for client in FAMILIES[1]:
+        cells = ["pass-through" if client == provider else "✓" for provider in FAMILIES[1]]
+        parts.append(f"| {client} | {' | '.join(cells)} |\n")
     parts.append("\n## What cannot be said\n\n")
     parts += [f"{at}. {each.why} ({each.source}).\n" for at, each in enumerate(notes, 1)]
     parts.append("\nWithin rows that have a ✓ there is no place for\n\n")
