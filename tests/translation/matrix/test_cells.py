@@ -45,6 +45,8 @@ def test_requests(client, provider, name):
     usual = cells.unquirked(sent.document, quirks, FORMATS[speaks].model)
     JUDGES[speaks].request(usual, REQUESTS[name].stream and "stream" in usual)
     assert_same(cells.read(speaks, usual, name), client, speaks, name)
+    if cells.expected(speaks, name) != cells.expected(client, name) and client != speaks:
+        assert sent.dropped or cells.expected(client, name) != REQUESTS[name]
 
 
 def assert_told(sent, reason):
