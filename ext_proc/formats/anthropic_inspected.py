@@ -154,7 +154,8 @@ class Inspected(Stated):
     def _message_delta(self, event: dict[str, Any]) -> bytes:
         self.add(None, event.get("usage"), final=True)
         found = Found()
-        MESSAGE_DELTA.read(found, event, "delta", "Assistant")
+        if "delta" in event:
+            MESSAGE_DELTA.read(found, event, "delta", "Assistant")
         self._scans.texts(found.texts)
         return self.finish() + self._whole(event)
 
