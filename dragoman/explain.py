@@ -1,8 +1,8 @@
 """`dragoman explain DIR --request FILE`: which rule serves a request, which targets, and why.
 
 Reads the YAML that `dragoman run` serves and judges the request with the guard's own code, without
-Envoy and without any provider. Prints no text of the request. Ends with 0 if the request would be
-served, with 1 if it would be refused, with 2 if something cannot be read.
+Envoy and without any provider; tokens are assumed. Prints no text of the request. Ends with 0 if
+the request would be served, with 1 if it would be refused, with 2 if something cannot be read.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any
 
 from controller.sources import files
 from controller.sources.gather import Reading
+from controller.tokens.minter import assumed
 from controller.translate import translate
 from controller.translate.conditions import problems
 from dragoman.explanation import Explanation, Level, Request, Target, UnclearError, explain
@@ -37,10 +38,11 @@ def main(argv: list[str]) -> int:
     try:
         request = _request(arguments)
         reading = _read(arguments.directory)
-        translation = translate(reading.resources)
+        resources = assumed(reading.resources)
+        translation = translate(resources)
         for line in (*reading.problems, *problems(translation.statuses)):
             sys.stderr.write(f"{line}\n")
-        explanation = explain(reading.resources, translation, request)
+        explanation = explain(resources, translation, request)
     except (UnclearError, _UnreadableError) as error:
         sys.stderr.write(f"dragoman explain: {error}\n")
         return 2

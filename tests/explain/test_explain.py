@@ -222,6 +222,43 @@ def test_what_cannot_be_read_ends_with_2(
         explain.main([str(world)])
 
 
+TOKENS = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ai}
+spec: {gatewayClassName: dragoman, listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: client}
+stringData: {clientID: c, clientSecret: s}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: corp}
+spec:
+  provider: OpenAI
+  auth: {type: OAuth2, secretRef: {name: client}, oauth2: {tokenURL: "https://idp.example/token"}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIRoute
+metadata: {name: assistant}
+spec: {parentRefs: [{name: ai}], rules: [{name: all, backendRefs: [{name: corp}]}]}
+"""
+
+
+def test_a_target_whose_token_nobody_asked_for_is_explained_as_if_it_had_one(
+    tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "all.yaml").write_text(TOKENS)
+    request = tmp_path / "request.json"
+    request.write_text('{"model": "m", "messages": [{"role": "user", "content": "hi"}]}')
+    assert explain.main(["--json", str(tmp_path), "--request", str(request)]) == 0
+    printed = capsys.readouterr()
+    assert [each["backend"] for each in json.loads(printed.out)["targets"]] == ["default/corp"]
+    assert printed.err == ""
+
+
 def test_problems_of_the_yaml_go_to_standard_error(
     ask, world: Path, tmp_path: Path, capsys
 ) -> None:
