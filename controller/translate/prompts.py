@@ -15,7 +15,7 @@ from crds.meta import Key
 from crds.plan import PromptPlan
 
 LONGEST = 32 * 1024
-"""Bytes of a prompt once its variables are filled in: it travels with every request."""
+"""Bytes of a prompt, with and without its variables filled in: it travels with every request."""
 _VARIABLE = re2.compile(VARIABLE_IN_TEXT)
 
 Prompts = Mapping[Key, Mapping[str, str]]
@@ -50,15 +50,25 @@ def plan(ref: PromptRef, namespace: str, prompts: Prompts) -> PromptPlan | Probl
     if template is None:
         return "ConfigMapNotFound", "key", f"{key} has no key {ref.key}; add it or name another"
     given = {each.name: each.value for each in ref.variables}
-    named = dict.fromkeys(_VARIABLE.findall(template))
-    if unset := [name for name in named if name not in given]:
-        text = f"{ref.key} of {key} has more variables: {', '.join(unset)}"
+    if problem := _wrong(f"{ref.key} of {key}", template, given):
+        return problem
+    filled = _VARIABLE.sub(lambda found: given[found.group(1)], template).strip()
+    if not filled:
+        return "UnsupportedValue", "key", f"{ref.key} of {key} is empty"
+    return PromptPlan(mode=ref.mode, text=filled)
+
+
+def _wrong(what: str, template: str, given: Mapping[str, str]) -> Problem | None:
+    """What keeps a text from being filled in; judged before it is, since it could be gigabytes."""
+    too_long: Problem = "UnsupportedValue", "key", f"{what} is longer than {LONGEST} bytes"
+    size = len(template.encode())
+    if size > LONGEST:
+        return too_long
+    named = _VARIABLE.findall(template)
+    if unset := [name for name in dict.fromkeys(named) if name not in given]:
+        text = f"{what} has more variables: {', '.join(unset)}"
         return "UnsupportedValue", "variables", text
     if unused := [name for name in given if name not in named]:
-        text = f"{ref.key} of {key} has no variables {', '.join(unused)}"
-        return "UnsupportedValue", "variables", text
-    filled = _VARIABLE.sub(lambda found: given[found.group(1)], template).strip()
-    if not filled or len(filled.encode()) > LONGEST:
-        wrong = f"is longer than {LONGEST} bytes" if filled else "is empty"
-        return "UnsupportedValue", "key", f"{ref.key} of {key} {wrong}"
-    return PromptPlan(mode=ref.mode, text=filled)
+        return "UnsupportedValue", "variables", f"{what} has no variables {', '.join(unused)}"
+    grown = {name: len(value.encode()) - len(f"${{{name}}}") for name, value in given.items()}
+    return too_long if size + sum(grown[name] for name in named) > LONGEST else None
