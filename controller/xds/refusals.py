@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from controller.xds.snapshot import Resource, Snapshot
 
 _REMEMBERED = 1000
+_DUMP, _END = "goo.gle/debug", "\n: "
+"""How the dump of a message begins and what follows it in Envoy's errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,9 @@ class Refusals:
         if accepted is None or accepted.version == resource.version:
             return None
         return accepted
+
+
+def without_dumps(message: str) -> str:
+    """What a client said, less the resources it quotes: Envoy prints keys where they stand."""
+    said, *dumps = message.split(_DUMP)
+    return said + "".join(dump.partition(_END)[2] for dump in dumps)

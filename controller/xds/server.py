@@ -14,6 +14,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from controller.xds import discovery_pb2 as wire
+from controller.xds import refusals
 from controller.xds.ads import Request, Response
 from controller.xds.cache import Cache
 from controller.xds.happenings import Event
@@ -204,15 +205,13 @@ def _decode(message: wire.DeltaDiscoveryRequest) -> Request:
         unsubscribe=tuple(message.resource_names_unsubscribe),
         initial_versions=tuple(message.initial_resource_versions.items()),
         nonce=message.response_nonce,
-        error=message.error_detail.message[:LONGEST_ERROR]
-        if message.HasField("error_detail")
-        else None,
+        error=_error(message),
     )
 
 
 def _error(message: wire.DeltaDiscoveryRequest) -> str | None:
     refused = message.HasField("error_detail")
-    return message.error_detail.message[:LONGEST_ERROR] if refused else None
+    return refusals.without_dumps(message.error_detail.message)[:LONGEST_ERROR] if refused else None
 
 
 def _encode(response: Response) -> wire.DeltaDiscoveryResponse:
