@@ -21,6 +21,11 @@ from controller.tokens.grants import Post, Token
 
 TIMEOUT_S = 10.0
 LARGEST = 256 * 1024
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",  # what is unpacked could be of any size
+    "user-agent": "dragoman",
+}
 
 
 class RefusedError(Exception):
@@ -37,10 +42,12 @@ class Way:
     """Networks no endpoint may be in, as CIDR."""
 
 
+_UNRESOLVED = "has a name that cannot be resolved"
 _UNVERIFIED = "has a certificate that cannot be verified"
 _FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (RefusedError, "is at an address where no endpoint may be"),
-    (aiohttp.ClientConnectorDNSError, "has a name that cannot be resolved"),
+    (aiohttp.ClientConnectorDNSError, _UNRESOLVED),
+    (UnicodeError, _UNRESOLVED),
     (aiohttp.ClientConnectorCertificateError, _UNVERIFIED),
     (aiohttp.ClientSSLError, _UNVERIFIED),
     (ssl.SSLError, _UNVERIFIED),
@@ -58,7 +65,7 @@ async def mint(ask: Ask, way: Way) -> Token | str:
         return "was not asked: the private key is not sound"
     try:
         status, body = await _exchange(ask, posted, way)
-    except (RefusedError, aiohttp.ClientError, OSError) as error:
+    except (RefusedError, aiohttp.ClientError, OSError, UnicodeError) as error:
         return next(text for kind, text in _FAILURES if isinstance(error, kind))
     return grants.read(status, body)
 
@@ -67,12 +74,14 @@ async def _exchange(ask: Ask, posted: Post, way: Way) -> tuple[int, bytes]:
     host = urlsplit(ask.url).hostname or ""
     guard = _Guard(way.refused)
     guard.check(host)
-    context = _context(ask.authorities, way.ca_bundle)
+    context = await asyncio.to_thread(_context, ask.authorities, way.ca_bundle)
     connector = aiohttp.TCPConnector(ssl=context, resolver=guard, force_close=True)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    headers = {"accept": "application/json", "user-agent": "dragoman", **posted.headers}
+    headers = {**_HEADERS, **posted.headers}
     async with (
-        aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False
+        ) as session,
         session.post(ask.url, data=posted.form, headers=headers, allow_redirects=False) as response,
     ):
         body = b""
@@ -82,8 +91,10 @@ async def _exchange(ask: Ask, posted: Post, way: Way) -> tuple[int, bytes]:
 
 
 def _context(authorities: str, ca_bundle: str | None) -> ssl.SSLContext:
+    """Reading the system's authorities takes tens of milliseconds: not for the event loop."""
     if authorities:
-        return ssl.create_default_context(cadata=authorities)
+        plain = authorities.encode("ascii", "ignore").decode()  # comments need not be ASCII
+        return ssl.create_default_context(cadata=plain)
     return ssl.create_default_context(cafile=ca_bundle)
 
 

@@ -58,6 +58,9 @@ class Idp:
         key.write_bytes(made.private_key.reveal())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(chain, key)
+        context.sni_callback = self._greeted
+        self.greetings = 0
+        """How many TLS connections were begun."""
         self.asked = []
         self.lasts_s = lasts_s
         self.answer = None
@@ -77,12 +80,17 @@ class Idp:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         return runner
 
+    def _greeted(self, *_):
+        self.greetings += 1
+
     async def _token(self, request):
         form = dict(await request.post())
         self.asked.append({"form": form, "client": basic(request.headers.get("authorization"))})
         if self.answer is not None:
             status, body = self.answer
             headers = {"location": self.url} if status == 302 else {}
+            if isinstance(body, bytes):
+                return web.Response(status=status, body=body, headers={"content-encoding": "gzip"})
             return web.Response(status=status, text=body, headers=headers)
         token = f"planted-token-{len(self.asked)}"
         return web.json_response(

@@ -1,6 +1,9 @@
 """The way to a token endpoint: verified, without redirects, and never into a refused network."""
 
 import base64
+import gzip
+import json
+import threading
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -25,6 +28,7 @@ async def test_a_token_is_minted(idp) -> None:
     found = await endpoint.mint(ask(idp), Way())
     assert isinstance(found, Token)
     assert found.value == SecretValue(b"planted-token-1")
+    assert idp.greetings == 1
     assert idp.asked == [
         {
             "form": {"grant_type": "client_credentials", "scope": "s"},
@@ -83,9 +87,45 @@ async def test_an_answer_without_end_is_given_up(idp) -> None:
     assert await endpoint.mint(ask(idp), Way()) == "answered with what is not JSON"
 
 
+async def test_an_answer_is_not_unpacked(idp) -> None:
+    idp.answer = 200, gzip.compress(json.dumps({"access_token": "t"}).encode())
+    assert await endpoint.mint(ask(idp), Way()) == "answered with what is not JSON"
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "0x7f.1", "[::ffff:7f00:1]"])
+async def test_no_spelling_of_a_refused_address_leads_there(idp, host) -> None:
+    url = idp.url.replace("127.0.0.1", host)
+    found = await endpoint.mint(ask(idp, url=url), Way(refused=refused_networks(())))
+    assert found in ("is at an address where no endpoint may be", "cannot be reached")
+    assert idp.asked == []
+    assert idp.greetings == 0
+
+
+async def test_authorities_may_have_comments_in_any_language(idp) -> None:
+    found = await endpoint.mint(ask(idp, authorities=f"# für alle\n{idp.authority}"), Way())
+    assert isinstance(found, Token)
+
+
+async def test_reading_authorities_holds_nobody_up(idp, monkeypatch) -> None:
+    """The system's are many: they are read on a thread."""
+    where = []
+    made = endpoint.ssl.create_default_context
+
+    def noted(**given):
+        where.append(threading.current_thread())
+        return made(**given)
+
+    monkeypatch.setattr(endpoint.ssl, "create_default_context", noted)
+    assert isinstance(await endpoint.mint(ask(idp), Way()), Token)
+    assert len(where) == 1
+    assert where[0] is not threading.current_thread()
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
+        ("https://a..b/token", "has a name that cannot be resolved"),
+        (f"https://{'a' * 64}.example/token", "has a name that cannot be resolved"),
         ("https://nowhere.invalid/token", "has a name that cannot be resolved"),
         ("https://127.0.0.1:1/token", "cannot be reached"),
     ],
