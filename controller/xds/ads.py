@@ -7,7 +7,7 @@ and when, is decided in `cache`; sockets are in `server`.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from controller.xds.snapshot import Resource, Resources
+from controller.xds.snapshot import PLAN, Resource, Resources
 
 WILDCARD = "*"
 
@@ -87,6 +87,11 @@ class _Subscription:
             self.wildcard = self.wildcard or not request.subscribe
             self.sent = dict(request.initial_versions)
             self.held = dict(request.initial_versions)
+
+    def keep_held(self, name: str) -> None:
+        """Unless something newer was sent, the client has what it had."""
+        if name in self.held:
+            self.sent.setdefault(name, self.held[name])
 
     def _forget(self, name: str) -> None:
         self.sent.pop(name, None)
@@ -202,6 +207,8 @@ def _settle(
     subscription: _Subscription, response: Response, error: str | None
 ) -> tuple[Outcome, ...]:
     """Take over what the client accepted; only what is still the last thing sent is held."""
+    if error is not None and response.type_url == PLAN:
+        return _untaken(subscription, response, error)
     blamed = () if error is None else culprits(response, error)
     good = tuple(each for each in response.resources if each not in blamed)
     subscription.held.update(
@@ -219,6 +226,21 @@ def _settle(
             subscription.sent.pop(each.name, None)
         return (accepted,)
     return (accepted, Rejection(response.type_url, blamed, error))
+
+
+def _untaken(subscription: _Subscription, response: Response, error: str) -> tuple[Outcome, ...]:
+    """A guard takes a response whole or not at all: the rest of this one is to be sent again."""
+    blamed = culprits(response, error)
+    unnamed = len(blamed) > 1 and blamed == response.resources and not subscription.singly
+    subscription.singly |= unnamed
+    for each in response.resources:
+        latest = subscription.sent.get(each.name) == each.version
+        if latest and (unnamed or each not in blamed):
+            subscription.sent.pop(each.name)
+            subscription.keep_held(each.name)
+    for name in response.removed:
+        subscription.keep_held(name)
+    return () if unnamed else (Rejection(response.type_url, blamed, error),)
 
 
 def culprits(response: Response, error: str) -> tuple[Resource, ...]:

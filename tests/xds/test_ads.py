@@ -1,7 +1,7 @@
 """Scripts of one delta-ADS stream: what the client says, what it must be sent."""
 
 from controller.xds.ads import Acceptance, Rejection, Request, Stream, culprits
-from controller.xds.snapshot import CLUSTER, SECRET, Resource
+from controller.xds.snapshot import CLUSTER, PLAN, SECRET, Resource
 
 
 def resource(name, version="1"):
@@ -166,6 +166,45 @@ def test_a_nack_that_names_nobody_makes_each_resource_come_alone():
     assert sent([one, two]) == [(["/a@1"], []), (["/b@1"], [])]
     assert Rejection(CLUSTER, (A1,), "no") in ask(stream, nonce=one.nonce, error="no")
     assert ask(stream, nonce=two.nonce) == (Acceptance(CLUSTER, (B1,)),)
+
+
+def guard(*held):
+    """A guard that holds these plans."""
+    stream = Stream()
+    ask(stream, PLAN, subscribe=["*"], initial=[(each.name, each.version) for each in held])
+    return stream
+
+
+def test_a_guard_that_refuses_one_plan_has_none_of_the_response():
+    stream = guard(A1, resource("/gone"))
+    [response] = stream.offer(PLAN, view(A2, B1, resource("/c")))
+    found = ask(stream, PLAN, nonce=response.nonce, error="/a cannot be used")
+    assert found == (Rejection(PLAN, (A2,), "/a cannot be used"),)
+    assert stream.versions(PLAN) == {"/a": "1", "/gone": "1"}
+    assert sent(stream.offer(PLAN, view(A2, B1))) == [(["/b@1"], ["/gone"])]
+    assert sent(stream.offer(PLAN, view(resource("/a", "3"), B1))) == [(["/a@3"], [])]
+
+
+def test_a_guard_that_names_nobody_gets_each_plan_alone():
+    stream = guard(A1)
+    [response] = stream.offer(PLAN, view(A2, B1))
+    assert ask(stream, PLAN, nonce=response.nonce, error="no") == ()
+    first, second = stream.offer(PLAN, view(A2, B1))
+    assert sent([first, second]) == [(["/a@2"], []), (["/b@1"], [])]
+    assert ask(stream, PLAN, nonce=first.nonce, error="no") == (Rejection(PLAN, (A2,), "no"),)
+    assert stream.offer(PLAN, view(A2, B1)) == ()
+    ask(stream, PLAN, nonce=second.nonce)
+    assert stream.versions(PLAN) == {"/a": "1", "/b": "1"}
+
+
+def test_a_refused_response_takes_nothing_back_that_was_sent_since():
+    stream = guard(A1)
+    [old] = stream.offer(PLAN, view(A1, B1, resource("/c")))
+    [new] = stream.offer(PLAN, view(A1, resource("/b", "2"), resource("/c")))
+    ask(stream, PLAN, nonce=old.nonce, error="/c cannot be used")
+    assert stream.offer(PLAN, view(A1, resource("/b", "2"), resource("/c"))) == ()
+    ask(stream, PLAN, nonce=new.nonce)
+    assert stream.versions(PLAN) == {"/a": "1", "/b": "2"}
 
 
 def test_the_longer_of_two_names_is_meant():
