@@ -110,6 +110,25 @@ def test_the_built_in_roles_get_what_is_theirs() -> None:
     assert all(set(each["verbs"]) == writes for rules in given.values() for each in rules)
 
 
+@pytest.mark.parametrize(
+    ("case", "cidrs", "ports"),
+    [
+        ("default", ["0.0.0.0/0", "::/0"], [443]),
+        ("everything-on", ["203.0.113.0/24"], [443, 8443]),
+        ("existing-secret", None, None),
+    ],
+)
+def test_the_controller_reaches_token_endpoints_wherever_the_api_server_is(
+    case, cidrs, ports
+) -> None:
+    policy, *_ = found(case, "NetworkPolicy")
+    rules = policy["spec"]["egress"][2:]
+    assert len(rules) == (cidrs is not None)
+    for rule in rules:
+        assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == cidrs
+        assert [each["port"] for each in rule["ports"]] == ports
+
+
 def test_data_planes_reach_no_metadata_server() -> None:
     policies = [
         each
