@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
-"""Raised when a plan changes in a way an older ext_proc cannot read."""
+"""Raised in a release whose plans an older ext_proc cannot read; see ARCHITECTURE.md."""
 TYPE_URL = f"type.googleapis.com/dragoman.plan.v{SCHEMA}.Plan"
 
 METADATA_NAMESPACE = "dragoman"

@@ -5,6 +5,7 @@ import pytest
 from controller.xds.ads import Request
 from controller.xds.cache import ACK_TIMEOUT_S, SILENT_S, Cache, Live, Refused, Silence
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET, Resource, Snapshot
+from crds.plan import SCHEMA
 
 DRAIN_S = 10.0
 
@@ -446,6 +447,25 @@ def test_what_an_earlier_controller_sent_serves_on_where_a_new_version_is_refuse
     assert "a1" not in sent
     pods.step()
     assert any(isinstance(each, Live) for each in pods.events)
+
+
+def test_a_guard_of_another_schema_serves_on_with_what_it_has_until_its_pod_is_replaced():
+    """As when the controller is upgraded first: nothing its plans need is removed meanwhile."""
+    script = Script()
+    script.connect_envoy(**{CLUSTER: (("a", "1"), ("old", "1"))})
+    old = script.cache.connect(script.now)
+    other = PLAN.replace(f".v{SCHEMA}.", f".v{SCHEMA - 1}.")
+    script.receive(old, Request(other, "ext_proc/0", ("*",), initial_versions=(("p", "1"),)))
+    script.publish(snap(plans="p2"))
+    assert script.all_acked() == ["l1", "r1"]
+    assert script.step(10 * DRAIN_S) == []
+    assert not any(isinstance(each, Live) for each in script.events)
+    script.cache.disconnect(old, script.now)
+    script.connect_guard()
+    assert script.all_acked() == ["p2"]
+    assert Live(snap(plans="p2").version) in script.events
+    script.step()
+    assert script.step(DRAIN_S + 1) == ["-old"]
 
 
 def test_who_answers_late_but_answers_is_not_silent():
