@@ -3,11 +3,11 @@
 Both who refuses an AIBackend and who asks for its tokens look here. No text quotes a value.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -82,7 +82,7 @@ def needed(auth: Auth) -> Mapping[str, Callable[[bytes], str]]:
 def service_account(value: bytes) -> ServiceAccount | str:
     """The service account a key belongs to, or what is wrong with the key."""
     try:
-        content = json.loads(value)
+        content = orjson.loads(value)
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("type") != "service_account":

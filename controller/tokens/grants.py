@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+import orjson
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -64,7 +65,7 @@ def read(status: int, body: bytes) -> Token | str:
     if status != 200:
         return f"answered {status}"
     try:
-        answer = json.loads(body)
+        answer = orjson.loads(body)
     except ValueError:
         return "answered with what is not JSON"
     token = answer.get("access_token") if isinstance(answer, dict) else None
@@ -78,10 +79,10 @@ def read(status: int, body: bytes) -> Token | str:
 def _lasts(said: object) -> timedelta:
     """Seconds; some say them as text."""
     try:
-        seconds = int(said) if isinstance(said, int | str) else 0
+        seconds = float(said) if isinstance(said, int | float | str) else 0
     except ValueError:
         seconds = 0
-    return min(timedelta(seconds=min(seconds, 10**6)), LONGEST) if seconds > 0 else UNSAID
+    return min(timedelta(seconds=int(min(seconds, 10**6))), LONGEST) if seconds >= 1 else UNSAID
 
 
 def _signed(ask: Ask, grant: Assertion, now: datetime) -> str:

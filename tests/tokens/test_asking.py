@@ -103,8 +103,10 @@ def test_what_cannot_be_used_or_needs_no_token_asks_for_nothing(given) -> None:
     assert asking.wanted(given) == {}
 
 
-def test_a_key_that_is_not_json_is_told_without_a_word_of_it() -> None:
-    assert keys.service_account(b"planted") == "must be the JSON key of a service account"
+@pytest.mark.parametrize("value", [b"planted", b"[" * 200_000, b'{"planted": ' * 200_000, b"\xff"])
+def test_a_key_that_is_not_json_is_told_without_a_word_of_it(value) -> None:
+    """Also one that is nested without end: an exception here would end the controller."""
+    assert keys.service_account(value) == "must be the JSON key of a service account"
 
 
 def test_nothing_that_is_held_shows_a_secret() -> None:

@@ -59,6 +59,7 @@ def test_a_service_account_signs_what_it_states() -> None:
     [
         (3600, 3600),
         ("3599", 3599),
+        (3599.9, 3599),
         (10**30, 86400),
         (0, 300),
         (-1, 300),
@@ -81,6 +82,8 @@ def test_a_token_lasts_as_it_says_within_reason(said, lasts_s) -> None:
         (302, b"", "answered 302"),
         (200, b"planted", "answered with what is not JSON"),
         (200, b"\xff", "answered with what is not JSON"),
+        (200, b"[" * 200_000, "answered with what is not JSON"),
+        (200, b'{"access_token": "\\ud800"}', "answered with what is not JSON"),
         (200, b"[]", "answered without an access_token that can be sent"),
         (200, b"{}", "answered without an access_token that can be sent"),
         (
