@@ -4,15 +4,14 @@ The results are the same with or without it: a part is made again when its objec
 it depends on, is no longer equal.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
-from crds.meta import Key
-
+KeyT = TypeVar("KeyT", bound=Hashable)
 ItemT = TypeVar("ItemT")
 MadeT = TypeVar("MadeT")
 
-_Parts = dict[Key, tuple[object, Any]]
+_Parts = dict[Any, tuple[object, Any]]
 
 
 class Memo:
@@ -25,15 +24,15 @@ class Memo:
         self,
         part: str,
         world: object,
-        items: Iterable[tuple[Key, ItemT]],
+        items: Iterable[tuple[KeyT, ItemT]],
         make: Callable[[ItemT], MadeT],
-    ) -> dict[Key, MadeT]:
+    ) -> dict[KeyT, MadeT]:
         """Make something of each item; `world` is all else that it depends on."""
         before, known = self._parts.get(part, (None, {}))
         if before != world:
             known = {}
         parts: _Parts = {}
-        made: dict[Key, MadeT] = {}
+        made: dict[KeyT, MadeT] = {}
         for key, item in items:
             last = known.get(key)
             same = last is not None and (last[0] is item or last[0] == item)

@@ -73,14 +73,22 @@ def build(
     claimed = memo.each(
         "claims", None, ((each.route.key, each.route) for each in routes), claims.find
     )
+    owned = memo.each(
+        "owned",
+        None,
+        (
+            ((listener.place, host), (host, [claimed[each.route.key].claims for each in here]))
+            for listener in listeners
+            for host, here in shared.get(listener.place, {}).items()
+        ),
+        lambda asked: ownership.settle(asked[1], asked[0]),
+    )
     hosts: dict[tuple[Key, str], list[_Host]] = {}
     faults: list[Fault] = []
     for listener in listeners:
         tiers = {
-            host: _tier(
-                listener, host, [claimed[each.route.key].claims for each in here], served, levels
-            )
-            for host, here in shared.get(listener.place, {}).items()
+            host: _tier(listener, owned[listener.place, host], served, levels)
+            for host in shared.get(listener.place, {})
         }
         faults += [fault for tier in tiers.values() for fault in tier.owned.faults]
         hosts[listener.place] = [
@@ -115,12 +123,10 @@ def _shared(routes: Iterable[Attached]) -> dict[tuple[Key, str], dict[str, list[
 
 def _tier(
     listener: Listener,
-    host: str,
-    claimed: Sequence[Sequence[Claim]],
+    owned: Owned,
     served: Mapping[Key, Sequence[Served]],
     levels: Levels,
 ) -> _Tier:
-    owned = ownership.settle(claimed, host)
     standing = dict.fromkeys((claim.route, claim.rule_index) for claim in owned.claims)
     rules = tuple(served[route][index] for route, index in standing)
     above = (Level(listener.gateway), Level(listener.gateway, listener.spec.name))

@@ -6,7 +6,7 @@ import pytest
 
 from controller import ir
 from controller.resources import Unminted
-from controller.translate import backends, translate
+from controller.translate import backends, ownership, translate
 from controller.translate.memo import Memo
 from crds.gateway import SecretValue
 from crds.meta import Key
@@ -92,3 +92,23 @@ def test_a_renewed_token_is_another_secret_and_nothing_else() -> None:
     assert first.secrets != second.secrets
     assert second.route_plans[0] is first.route_plans[0]
     assert replace(second, secrets=first.secrets) == first
+
+
+def test_a_renewed_token_settles_no_hostname_anew(monkeypatch) -> None:
+    """Who owns which match is work for every AIRoute of a hostname, and tokens change all day."""
+    given, memo, settled = golden.resources(ROUTED, "in.yaml"), Memo(), []
+    settle = ownership.settle
+
+    def noted(claimed, host):
+        settled.append(host)
+        return settle(claimed, host)
+
+    monkeypatch.setattr(ownership, "settle", noted)
+    for value in (b"first", b"second"):
+        tokens = {Key("AIBackend", "default", "one"): SecretValue(value)}
+        translate(replace(given, tokens=tokens), memo=memo)
+    assert settled == ["*"]
+    [route] = given.routes.values()
+    other = replace(route, key=route.key._replace(name="newer"))
+    translate(replace(given, routes={**given.routes, other.key: other}), memo=memo)
+    assert settled == ["*", "*"]
