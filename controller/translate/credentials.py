@@ -49,9 +49,7 @@ def _wrong_secret(backend: Key, auth: Auth, resources: Resources) -> Iterator[Fa
     content = resources.secrets.get(secret)
     field = "spec.auth.secretRef"
     if content is None:
-        needed = keys.needed(auth)
-        listed = " and ".join((", ".join(needed)).rsplit(", ", 1))
-        text = f"{secret} does not exist; create it with the key{'s'[len(needed) < 2 :]} {listed}"
+        text = _absent(secret, auth, resources)
         yield Fault(backend, "ResolvedRefs", "SecretNotFound", f"{field}.name", text)
         return
     field = f"{field}.key" if auth.type == "APIKey" else field
@@ -63,6 +61,14 @@ def _wrong_secret(backend: Key, auth: Auth, resources: Resources) -> Iterator[Fa
     elif problem is not None:
         text = f"the value of {problem.key} in {secret} {problem.text}"
         yield Fault(backend, "ResolvedRefs", "InvalidKeyFormat", field, text)
+
+
+def _absent(secret: Key, auth: Auth, resources: Resources) -> str:
+    if any(broken.key == secret for broken in resources.broken):
+        return f"{secret} is there but cannot be read; the line about it says why"
+    needed = keys.needed(auth)
+    listed = " and ".join((", ".join(needed)).rsplit(", ", 1))
+    return f"{secret} does not exist; create it with the key{'s'[len(needed) < 2 :]} {listed}"
 
 
 def wrong_authorities(

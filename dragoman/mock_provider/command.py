@@ -11,6 +11,14 @@ from dragoman.mock_provider.server import serve
 
 PORT = 8090
 ENDS = (signal.SIGTERM, signal.SIGINT)
+_SAYS = """\
+It speaks the formats of all providers, and takes any model. Of their names it goes by:
+  echo               answers with the user's last text
+  reason…            thinks first
+It calls the first tool it is offered where the user's last text says "tool", or one is demanded.
+
+Faults, by model (fault-NAME+echo), header (x-mock-fault) or --fault:
+"""
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +41,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="dragoman mock-provider",
         description="A stand-in LLM provider for demos and tests: no model, fixed answers.",
-        epilog=f"Faults, by model (fault-NAME+echo), header (x-mock-fault) or --fault:\n{names}",
+        epilog=_SAYS + names,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")

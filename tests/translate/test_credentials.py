@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from controller import ir
-from controller.resources import Unminted
+from controller.resources import Resources, Unminted
+from controller.sources.gather import gather
 from controller.translate import backends, ownership, translate
 from controller.translate.memo import Memo
 from crds.gateway import SecretValue
+from crds.load import load
 from crds.meta import Key
 from dragoman import golden
 from tests.tokens.test_asking import BACKEND, oauth, resources
@@ -51,6 +53,31 @@ def test_without_a_token_nothing_is_served_and_the_endpoint_is_named(tokens, tol
 def test_a_secret_that_cannot_be_used_is_told_instead_of_the_token() -> None:
     found = backends.find(oauth({"clientID": "c"}), ())
     assert [fault.reason for fault in found.faults] == ["InvalidKeyFormat"]
+
+
+def test_a_secret_that_cannot_be_read_is_not_told_as_missing() -> None:
+    secret = Key("Secret", BACKEND.namespace, "s")
+    text = f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: {secret.name}, namespace: {secret.namespace}}}
+stringData: {{clientID: $(NOT_SET)}}
+"""
+    loaded = load(text, "secrets.yaml", {})
+    broken = gather([(loaded, loaded)], Resources()).resources.broken
+    missing = replace(GIVEN, secrets={})
+    for given, told in (
+        (
+            replace(missing, broken=broken),
+            f"{secret} is there but cannot be read; the line about it says why",
+        ),
+        (missing, f"{secret} does not exist; create it with the keys clientID and clientSecret"),
+    ):
+        [fault] = backends.find(given, ()).faults
+        assert (fault.reason, fault.text) == (
+            "SecretNotFound",
+            f"spec.auth.secretRef.name: {told}",
+        )
 
 
 ROUTED = """
