@@ -15,6 +15,7 @@ from ext_proc.translation.neutral import (
     Part,
     Refusal,
     Request,
+    Role,
     Text,
     Thinking,
     ToolCall,
@@ -165,16 +166,16 @@ def write_text(part: Text) -> Json:
 def write_messages(request: Request) -> tuple[list[Json], list[Loss]]:
     """The turns, and what of them cannot be said."""
     losses: list[Loss] = []
-    written: list[Json] = []
+    turns: list[tuple[Role, list[Json]]] = []
     for message in request.messages:
         blocks = [*_blocks(message, losses)]
         if not blocks:
             continue
-        if written and written[-1]["role"] == message.role:
-            written[-1]["content"] = _ordered([*written[-1]["content"], *blocks])
+        if turns and turns[-1][0] == message.role:
+            turns[-1][1].extend(blocks)
         else:
-            written.append({"role": message.role, "content": _ordered(blocks)})
-    return written, losses
+            turns.append((message.role, blocks))
+    return [{"role": role, "content": _ordered(blocks)} for role, blocks in turns], losses
 
 
 def _ordered(blocks: list[Json]) -> list[Json]:
