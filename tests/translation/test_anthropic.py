@@ -1,0 +1,31 @@
+"""Messages of Anthropic: thinking within a limit."""
+
+import pytest
+
+from ext_proc.translation.neutral import Loss, Message, Reasoning, Request, Text
+from ext_proc.translation.table import CODECS
+
+CODEC = CODECS["AnthropicMessages"]
+HELLO = (Message("user", (Text("hi"),), "messages[0]"),)
+
+
+@pytest.mark.parametrize(
+    ("limit", "budget", "sent"),
+    [(None, 16384, 17408), (20000, 16384, 20000), (5000, 3976, 5000), (2048, 1024, 2048)],
+)
+def test_thinking_stays_within_the_limit(limit, budget, sent):
+    """A limit, which may be an AIPolicy's, is never raised: thoughts count."""
+    asked = Request("m", HELLO, max_tokens=limit, reasoning=Reasoning("high"))
+    written = CODEC.write_request(asked)
+    assert written.document["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert written.document["max_tokens"] == sent
+    assert written.losses == ()
+
+
+def test_a_limit_that_leaves_no_room_for_thoughts():
+    """Then there are none, and the caller is told."""
+    asked = Request("m", HELLO, max_tokens=2047, reasoning=Reasoning("high"))
+    written = CODEC.write_request(asked)
+    assert "thinking" not in written.document
+    assert written.document["max_tokens"] == 2047
+    assert written.losses == (Loss("reasoning"),)
