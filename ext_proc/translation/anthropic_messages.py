@@ -24,7 +24,17 @@ from ext_proc.translation.neutral import (
     ToolChoice,
     lost,
 )
-from ext_proc.translation.values import as_text, flag, mapping, objects, string, text, texts, whole
+from ext_proc.translation.values import (
+    as_text,
+    flag,
+    mapping,
+    number,
+    objects,
+    string,
+    text,
+    texts,
+    whole,
+)
 
 MAX_TOKENS = 4096
 """Where the caller sets no limit: this format must have one."""
@@ -68,9 +78,9 @@ def read_request(document: Json, line: Line) -> Request:
         tool_choice=_tool_choice(choice),
         parallel_tool_calls=None if parallel is None else not parallel,
         max_tokens=whole(document.get("max_tokens"), "max_tokens"),
-        temperature=document.get("temperature"),
-        top_p=document.get("top_p"),
-        top_k=document.get("top_k"),
+        temperature=number(document.get("temperature"), "temperature"),
+        top_p=number(document.get("top_p"), "top_p"),
+        top_k=number(document.get("top_k"), "top_k"),
         stop=texts(document.get("stop_sequences"), "stop_sequences"),
         reasoning=_reasoning(mapping(document.get("thinking")), config.get("effort")),
         output=output,

@@ -24,7 +24,17 @@ from ext_proc.translation.neutral import (
     ToolChoice,
     lost,
 )
-from ext_proc.translation.values import flag, listed, mapping, objects, string, text, texts, whole
+from ext_proc.translation.values import (
+    flag,
+    listed,
+    mapping,
+    number,
+    objects,
+    string,
+    text,
+    texts,
+    whole,
+)
 
 _SAID = {
     "max_tokens": ("max_completion_tokens", "max_tokens"),
@@ -43,6 +53,7 @@ _SAID = {
     "tool_choice": ("tool_choice", "function_call"),
     "parallel_tool_calls": ("parallel_tool_calls",),
 }
+_NUMBERS = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed")
 _KNOWN = {name for names in _SAID.values() for name in names} | {
     *("model", "messages", "stream", "stream_options"),
 }
@@ -70,12 +81,6 @@ def read_request(document: Json, line: Line) -> Request:
         tool_choice=_tool_choice(document),
         parallel_tool_calls=flag(document.get("parallel_tool_calls")),
         max_tokens=whole(limit, said.get("max_tokens", "")),
-        temperature=document.get("temperature"),
-        top_p=document.get("top_p"),
-        top_k=document.get("top_k"),
-        frequency_penalty=document.get("frequency_penalty"),
-        presence_penalty=document.get("presence_penalty"),
-        seed=document.get("seed"),
         stop=texts(document.get("stop"), "stop"),
         choices=document.get("n") or 1,
         reasoning=Reasoning(effort=effort) if effort in EFFORTS else None,
@@ -83,6 +88,7 @@ def read_request(document: Json, line: Line) -> Request:
         user=string(document.get("user") or document.get("safety_identifier")),
         said=said,
         lost=tuple(_lost(document)),
+        **{name: number(document.get(name), name) for name in _NUMBERS},
     )
 
 
