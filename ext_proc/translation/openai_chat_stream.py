@@ -26,7 +26,7 @@ from ext_proc.translation.neutral import (
     ToolCall,
     Used,
 )
-from ext_proc.translation.sse_reader import SseReader
+from ext_proc.translation.sse_reader import CUT, SseReader
 from ext_proc.translation.values import listed, mapping, string
 
 _MOST_CALLS = 512
@@ -68,21 +68,30 @@ class Reader(SseReader):
         """The id of each call by choice and index."""
         self._finishes: dict[int, Finish] = {}
         """Said at the end: some servers state a reason in every chunk."""
+        self._open: set[int] = set()
+        """Choices that have said something and not why they ended."""
+        self._over = False
 
     def end(self) -> Iterator[Delta]:
-        """The provider ended."""
+        """The provider ended. Raise UnreadableError for a stream that was cut."""
         yield from super().end()
+        if self._over:
+            return
+        if self._open or not self._finishes:
+            raise UnreadableError(CUT)
         yield from self._ended()
 
     def event(self, event: sse.Event) -> Iterator[Delta]:
         """Read one event."""
-        if event.data is None:
+        if self._over or event.data is None:
             return
         if event.data.strip() == b"[DONE]":
+            self._over = True
             yield from self._ended()
             return
         chunk = self.document(event.data)
         if "error" in chunk and not chunk.get("choices"):
+            self._over = True
             yield _failed(chunk["error"])
             return
         if not self._began:
@@ -122,6 +131,9 @@ class Reader(SseReader):
         finish = choice.get("finish_reason")
         if isinstance(finish, str):
             self._finishes[at] = FINISHES.get(finish, "stop")
+            self._open.discard(at)
+        elif at not in self._finishes:
+            self._open.add(at)
 
     def _call(self, call: Json, at: int) -> Iterator[Delta]:
         function = mapping(call.get("function"))
