@@ -7,7 +7,7 @@ format and left out; neighbours of one role are one turn.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ext_proc.translation.codec import Json, UnspeakableError
+from ext_proc.translation.codec import Json, UnreadableError, UnspeakableError
 from ext_proc.translation.neutral import (
     Loss,
     Media,
@@ -136,14 +136,17 @@ def _result(block: Json, where: str) -> ToolResult:
 
 
 def read_answer(content: Iterable[Any]) -> tuple[Part, ...]:
-    """The parts of an answer; blocks of Anthropic's own tools have no place and are left out."""
+    """The parts of an answer; blocks of Anthropic's own tools have no place and are left out.
+
+    Raise UnreadableError.
+    """
     blocks = [each for each in content if isinstance(each, dict)]
     spoken = (*("text", "thinking", "redacted_thinking", "tool_use"),)
     known = [each for each in blocks if each.get("type") in spoken]
     try:
         return tuple(part for each in known if (part := read_block(each, "")) is not None)
     except UnspeakableError:
-        return ()
+        raise UnreadableError("A block of the provider's answer is not text.") from None
 
 
 def thinks(message: Message) -> bool:

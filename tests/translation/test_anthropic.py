@@ -1,7 +1,8 @@
-"""Messages of Anthropic: thinking within a limit."""
+"""Messages of Anthropic: thinking within a limit, broken answers."""
 
 import pytest
 
+from ext_proc.translation.codec import UnreadableError
 from ext_proc.translation.neutral import Loss, Message, Reasoning, Request, Text
 from ext_proc.translation.table import CODECS
 
@@ -29,3 +30,10 @@ def test_a_limit_that_leaves_no_room_for_thoughts():
     assert "thinking" not in written.document
     assert written.document["max_tokens"] == 2047
     assert written.losses == (Loss("reasoning"),)
+
+
+def test_a_block_that_is_not_text_makes_the_answer_unreadable():
+    """What cannot be read is no empty answer."""
+    blocks = [{"type": "text", "text": "a"}, {"type": "text", "text": 5}]
+    with pytest.raises(UnreadableError):
+        CODEC.read_response({"type": "message", "content": blocks})
