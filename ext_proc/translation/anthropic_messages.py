@@ -86,7 +86,7 @@ def read_request(document: Json, line: Line) -> Request:
         output=output,
         user=string(mapping(document.get("metadata")).get("user_id")),
         said=said,
-        lost=(*missing, *_lost(document)),
+        lost=(*missing, *parts.unsaid(document), *_lost(document)),
     )
 
 

@@ -80,6 +80,21 @@ def _content(content: Any, where: str) -> Iterator[Part]:
         yield part
 
 
+def unsaid(document: Json) -> Iterator[Loss]:
+    """What documents say beside their content; words about one are essential."""
+    for where, message in objects(document.get("messages"), "messages"):
+        for position, block in enumerate(listed(message.get("content"))):
+            inner = listed(block.get("content")) if block.get("type") == "tool_result" else ()
+            place = f"{where}.content[{position}]"
+            for each in (block, *inner):
+                if each.get("type") != "document":
+                    continue
+                if each.get("context"):
+                    yield Loss(f"{place}.context", essential=True)
+                if mapping(each.get("citations")).get("enabled"):
+                    yield Loss(f"{place}.citations")
+
+
 def read_block(block: Json, where: str) -> Part | None:
     """One block; None if its type has no place in neutral values."""
     cached = "cache_control" in block

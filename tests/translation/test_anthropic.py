@@ -1,13 +1,32 @@
-"""Messages of Anthropic: thinking within a limit, broken answers."""
+"""Messages of Anthropic: what else a document says, thinking within a limit, broken answers."""
+
+import json
 
 import pytest
 
+from ext_proc.call import Line
+from ext_proc.formats import strict
 from ext_proc.translation.codec import UnreadableError
 from ext_proc.translation.neutral import Loss, Message, Reasoning, Request, Text
 from ext_proc.translation.table import CODECS
 
 CODEC = CODECS["AnthropicMessages"]
 HELLO = (Message("user", (Text("hi"),), "messages[0]"),)
+
+
+def test_what_a_document_says_besides_is_named():
+    """Words about a document are essential, also within the result of a tool."""
+    source = {"type": "text", "media_type": "text/plain", "data": "a"}
+    told = {"type": "document", "source": source, "context": "from the contract"}
+    cited = {"type": "document", "source": source, "citations": {"enabled": True}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [told]}
+    document = {"messages": [{"role": "user", "content": [result, told, cited]}]}
+    read = CODEC.read_request(strict.loads(json.dumps(document).encode()), Line("m"))
+    assert read.lost == (
+        Loss("messages[0].content[0].context", essential=True),
+        Loss("messages[0].content[1].context", essential=True),
+        Loss("messages[0].content[2].citations"),
+    )
 
 
 @pytest.mark.parametrize(

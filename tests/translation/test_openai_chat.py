@@ -1,0 +1,64 @@
+"""Chat completions and what other formats have no words for: named, never left out in silence."""
+
+import json
+
+import pytest
+
+from ext_proc.call import Line
+from ext_proc.formats import strict
+from ext_proc.translation.neutral import Loss, Media, Message, Request, Text, ToolResult
+from ext_proc.translation.table import CODECS
+
+HELLO = [{"role": "user", "content": "hi"}]
+
+
+def read(**fields):
+    document = strict.loads(json.dumps({"messages": HELLO, **fields}).encode())
+    return CODECS["OpenAIChat"].read_request(document, Line("m", stream=False))
+
+
+@pytest.mark.parametrize(
+    ("loss", "fields"),
+    [
+        (Loss("tools[0]"), {"tools": [{"type": "custom", "custom": {"name": "f"}}]}),
+        (
+            Loss("tool_choice", essential=True),
+            {"tool_choice": {"type": "custom", "custom": {"name": "f"}}},
+        ),
+        (
+            Loss("tool_choice", essential=True),
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}},
+        ),
+        (Loss("response_format", essential=True), {"response_format": {"type": "grammar"}}),
+        (
+            Loss("messages[0].audio", essential=True),
+            {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},
+        ),
+    ],
+)
+def test_what_has_no_place_is_named(loss, fields):
+    """A tool, a demand or an answer that no other provider knows is a loss of its own."""
+    assert read(**fields).lost == (loss,)
+
+
+def test_what_asks_for_nothing_else_is_no_loss():
+    """Words that mean what everybody does lose nothing."""
+    asked = read(
+        tools=[{"type": "function", "function": {"name": "f"}}],
+        tool_choice=None,
+        function_call="auto",
+        response_format={"type": "text"},
+    )
+    assert asked.lost == ()
+    assert [tool.name for tool in asked.tools] == ["f"]
+    assert asked.tool_choice.mode == "auto"
+
+
+@pytest.mark.parametrize(
+    "part", [Media("image", "image/png", data="aGk="), ToolResult("c", (Text("1"),))]
+)
+def test_an_earlier_answer_is_words_and_calls(part):
+    """A picture the model made cannot be shown to it again: that is another question."""
+    turn = Message("assistant", (Text("see"), part), "contents[0]")
+    written = CODECS["OpenAIChat"].write_request(Request("m", (turn,)))
+    assert written.losses == (Loss("contents[0].content", essential=True),)
