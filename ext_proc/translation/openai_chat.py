@@ -21,6 +21,7 @@ from ext_proc.translation.neutral import (
     Request,
     Response,
     Tool,
+    ToolCall,
     ToolChoice,
     lost,
 )
@@ -251,8 +252,9 @@ def read_response(document: Json) -> Response:
 
 
 def _read_choice(choice: Json) -> Choice:
-    finish = stream.FINISHES.get(string(choice.get("finish_reason")))
-    return Choice(parts.read_answer(mapping(choice.get("message"))), finish)
+    said = parts.read_answer(mapping(choice.get("message")))
+    calls = any(isinstance(part, ToolCall) for part in said)
+    return Choice(said, stream.finish(choice.get("finish_reason"), calls=calls))
 
 
 def write_response(response: Response, asked: Asked) -> Json:

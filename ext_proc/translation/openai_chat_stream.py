@@ -47,6 +47,12 @@ REASONS: dict[Finish, str] = {
 }
 
 
+def finish(reason: Any, *, calls: bool) -> Finish | None:
+    """Why a choice ended; whoever names the tool to call is told `stop` when it is called."""
+    said = FINISHES.get(reason) if isinstance(reason, str) else None
+    return "tool_calls" if said == "stop" and calls else said
+
+
 def stated(used: Usage) -> Json:
     """The usage as this format states it."""
     return {
@@ -66,7 +72,7 @@ class Reader(SseReader):
         self._began = False
         self._calls: dict[tuple[int, int], str] = {}
         """The id of each call by choice and index."""
-        self._finishes: dict[int, Finish] = {}
+        self._finishes: dict[int, str] = {}
         """Said at the end: some servers state a reason in every chunk."""
         self._open: set[int] = set()
         """Choices that have said something and not why they ended."""
@@ -104,8 +110,9 @@ class Reader(SseReader):
             self.usage_invalid = self.usage is None
 
     def _ended(self) -> Iterator[Delta]:
-        for choice, finish in self._finishes.items():
-            yield Finished(finish, choice=choice)
+        called = {choice for choice, _ in self._calls}
+        for choice, reason in self._finishes.items():
+            yield Finished(finish(reason, calls=choice in called) or "stop", choice=choice)
         if self._finishes and self.usage is not None:
             yield Used(self.usage)
         self._finishes = {}
@@ -128,9 +135,9 @@ class Reader(SseReader):
             yield RefusalPiece(refusal, at)
         for each in listed(delta.get("tool_calls")):
             yield from self._call(each, at)
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str):
-            self._finishes[at] = FINISHES.get(finish, "stop")
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str):
+            self._finishes[at] = reason
             self._open.discard(at)
         elif at not in self._finishes:
             self._open.add(at)

@@ -58,7 +58,7 @@ ROLES = {
     "OpenAIChat": ("user", "assistant", "system", "tool"),
     "AnthropicMessages": ("user", "assistant"),
 }
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("value", WRONG, ids=str)

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from ext_proc.call import Line
-from ext_proc.formats import strict
+from ext_proc.formats import sse, strict
+from ext_proc.translation.answers import Answer
+from ext_proc.translation.codec import Asked
 from ext_proc.translation.neutral import Loss, Media, Message, Request, Text, ToolResult
 from ext_proc.translation.table import CODECS
 
@@ -62,3 +64,28 @@ def test_an_earlier_answer_is_words_and_calls(part):
     turn = Message("assistant", (Text("see"), part), "contents[0]")
     written = CODECS["OpenAIChat"].write_request(Request("m", (turn,)))
     assert written.losses == (Loss("contents[0].content", essential=True),)
+
+
+CALLED = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls", "finish"),
+    [
+        ("stop", [CALLED], "tool_use"),
+        ("stop", [], "end_turn"),
+        ("length", [CALLED], "max_tokens"),
+        ("tool_calls", [CALLED], "tool_use"),
+    ],
+)
+def test_a_call_is_why_an_answer_ended(reason, calls, finish):
+    """OpenAI says `stop` where the caller named the tool; others say that it was called."""
+    asked = Asked("m", "req-1", 1)
+    message = {"role": "assistant", "content": "a", "tool_calls": calls}
+    answer = {"choices": [{"message": message, "finish_reason": reason}]}
+    whole = Answer("OpenAIChat", "AnthropicMessages", asked).whole(strict.dumps(answer))
+    assert json.loads(whole)["stop_reason"] == finish
+    chunk = {"choices": [{"index": 0, "delta": message, "finish_reason": reason}]}
+    streamed = Answer("OpenAIChat", "AnthropicMessages", asked)
+    written = streamed.feed(sse.encode(strict.dumps(chunk))) + streamed.end()
+    assert f'"stop_reason":"{finish}"'.encode() in written
