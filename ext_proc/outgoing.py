@@ -90,7 +90,8 @@ def _write(
 
 
 def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
-    if wire.format == spoken.format and not wire.quirks.drop:
+    plain = wire.format == spoken.format and not wire.quirks.drop
+    if plain and not foreign.present(call.format, call.original):
         return ()
     try:
         return requests.write(call.document, spoken, wire).losses

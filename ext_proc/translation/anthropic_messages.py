@@ -10,6 +10,7 @@ from ext_proc.call import Line
 from ext_proc.formats import usage
 from ext_proc.translation import anthropic_parts as parts
 from ext_proc.translation import anthropic_stream as stream
+from ext_proc.translation import claude_thinking
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
 from ext_proc.translation.neutral import (
     Choice,
@@ -21,10 +22,19 @@ from ext_proc.translation.neutral import (
     Response,
     Tool,
     ToolChoice,
-    ToolResult,
     lost,
 )
-from ext_proc.translation.values import as_text, flag, mapping, objects, string, text, texts, whole
+from ext_proc.translation.values import (
+    as_text,
+    flag,
+    mapping,
+    number,
+    objects,
+    string,
+    text,
+    texts,
+    whole,
+)
 
 MAX_TOKENS = 4096
 """Where the caller sets no limit: this format must have one."""
@@ -40,8 +50,6 @@ _SAID = {
     "user": "metadata",
 }
 _KNOWN = {*_SAID.values(), "model", "messages", "system", "stream", "output_config"}
-_BUDGETS: dict[Effort, int] = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384}
-_LEAST_BUDGET = 1024
 _EFFORTS: dict[str, Effort] = {
     "low": "low",
     "medium": "medium",
@@ -70,15 +78,15 @@ def read_request(document: Json, line: Line) -> Request:
         tool_choice=_tool_choice(choice),
         parallel_tool_calls=None if parallel is None else not parallel,
         max_tokens=whole(document.get("max_tokens"), "max_tokens"),
-        temperature=document.get("temperature"),
-        top_p=document.get("top_p"),
-        top_k=document.get("top_k"),
+        temperature=number(document.get("temperature"), "temperature"),
+        top_p=number(document.get("top_p"), "top_p"),
+        top_k=number(document.get("top_k"), "top_k"),
         stop=texts(document.get("stop_sequences"), "stop_sequences"),
         reasoning=_reasoning(mapping(document.get("thinking")), config.get("effort")),
         output=output,
         user=string(mapping(document.get("metadata")).get("user_id")),
         said=said,
-        lost=(*missing, *_lost(document)),
+        lost=(*missing, *parts.unsaid(document), *_lost(document)),
     )
 
 
@@ -145,7 +153,7 @@ def _output(given: Any) -> Output | None:
 def write_request(request: Request) -> Written:
     """Write a request."""
     messages, losses = parts.write_messages(request)
-    limit = request.max_tokens or MAX_TOKENS
+    limit = MAX_TOKENS if request.max_tokens is None else request.max_tokens
     written: Json = {"model": request.model, "max_tokens": limit, "messages": messages}
     if request.system:
         written["system"] = [parts.write_text(each) for each in request.system]
@@ -209,17 +217,19 @@ def _write_thinking(request: Request, written: Json) -> list[Loss]:
 
     Turns that call tools must begin with the thoughts they came from, else Anthropic refuses.
     """
-    budget = thinking_budget(request.reasoning)
+    budget = claude_thinking.budget(request.reasoning)
     forced = written.get("tool_choice", {}).get("type") in ("any", "tool")
     if budget is None:
         return []
     if budget == 0:
         written["thinking"] = {"type": "disabled"}
         return []
-    if forced or thoughtless(request):
+    budget = claude_thinking.fitted(budget, request.max_tokens)
+    if forced or budget == 0 or claude_thinking.thoughtless(request):
         return list(lost(request, "reasoning"))
     written["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    written["max_tokens"] = max(written["max_tokens"], budget + 1024)
+    if request.max_tokens is None:
+        written["max_tokens"] = max(MAX_TOKENS, budget + claude_thinking.LEAST_ANSWER)
     unsaid = [name for name in ("temperature", "top_k") if written.pop(name, None) is not None]
     return list(lost(request, *unsaid))
 
@@ -231,25 +241,6 @@ def _clamp(request: Request, written: Json) -> list[Loss]:
         return []
     written["temperature"] = 1
     return list(lost(request, "temperature"))
-
-
-def thinking_budget(reasoning: Reasoning | None) -> int | None:
-    """Tokens to think with; 0: none, None: not said."""
-    if reasoning is None:
-        return None
-    if reasoning.budget_tokens is not None and reasoning.budget_tokens > 0:
-        return max(reasoning.budget_tokens, _LEAST_BUDGET)
-    if reasoning.effort == "none" or reasoning.budget_tokens == 0:
-        return 0
-    return _BUDGETS.get(reasoning.effort or "medium", 32768)
-
-
-def thoughtless(request: Request) -> bool:
-    """A tool's result is the last word, and the thoughts of the turn that asked are not at hand."""
-    last = request.messages[-1] if request.messages else None
-    answers = last is not None and any(isinstance(part, ToolResult) for part in last.parts)
-    asking = [each for each in request.messages if each.role == "assistant"]
-    return bool(answers and asking and not parts.thinks(asking[-1]))
 
 
 def read_response(document: Json) -> Response:

@@ -7,7 +7,7 @@ format and left out; neighbours of one role are one turn.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ext_proc.translation.codec import Json, UnspeakableError
+from ext_proc.translation.codec import Json, UnreadableError, UnspeakableError
 from ext_proc.translation.neutral import (
     Loss,
     Media,
@@ -15,6 +15,7 @@ from ext_proc.translation.neutral import (
     Part,
     Refusal,
     Request,
+    Role,
     Text,
     Thinking,
     ToolCall,
@@ -79,6 +80,21 @@ def _content(content: Any, where: str) -> Iterator[Part]:
         yield part
 
 
+def unsaid(document: Json) -> Iterator[Loss]:
+    """What documents say beside their content; words about one are essential."""
+    for where, message in objects(document.get("messages"), "messages"):
+        for position, block in enumerate(listed(message.get("content"))):
+            inner = listed(block.get("content")) if block.get("type") == "tool_result" else ()
+            place = f"{where}.content[{position}]"
+            for each in (block, *inner):
+                if each.get("type") != "document":
+                    continue
+                if each.get("context"):
+                    yield Loss(f"{place}.context", essential=True)
+                if mapping(each.get("citations")).get("enabled"):
+                    yield Loss(f"{place}.citations")
+
+
 def read_block(block: Json, where: str) -> Part | None:
     """One block; None if its type has no place in neutral values."""
     cached = "cache_control" in block
@@ -135,14 +151,17 @@ def _result(block: Json, where: str) -> ToolResult:
 
 
 def read_answer(content: Iterable[Any]) -> tuple[Part, ...]:
-    """The parts of an answer; blocks of Anthropic's own tools have no place and are left out."""
+    """The parts of an answer; blocks of Anthropic's own tools have no place and are left out.
+
+    Raise UnreadableError.
+    """
     blocks = [each for each in content if isinstance(each, dict)]
     spoken = (*("text", "thinking", "redacted_thinking", "tool_use"),)
     known = [each for each in blocks if each.get("type") in spoken]
     try:
         return tuple(part for each in known if (part := read_block(each, "")) is not None)
     except UnspeakableError:
-        return ()
+        raise UnreadableError("A block of the provider's answer is not text.") from None
 
 
 def thinks(message: Message) -> bool:
@@ -165,16 +184,16 @@ def write_text(part: Text) -> Json:
 def write_messages(request: Request) -> tuple[list[Json], list[Loss]]:
     """The turns, and what of them cannot be said."""
     losses: list[Loss] = []
-    written: list[Json] = []
+    turns: list[tuple[Role, list[Json]]] = []
     for message in request.messages:
         blocks = [*_blocks(message, losses)]
         if not blocks:
             continue
-        if written and written[-1]["role"] == message.role:
-            written[-1]["content"] = _ordered([*written[-1]["content"], *blocks])
+        if turns and turns[-1][0] == message.role:
+            turns[-1][1].extend(blocks)
         else:
-            written.append({"role": message.role, "content": _ordered(blocks)})
-    return written, losses
+            turns.append((message.role, blocks))
+    return [{"role": role, "content": _ordered(blocks)} for role, blocks in turns], losses
 
 
 def _ordered(blocks: list[Json]) -> list[Json]:

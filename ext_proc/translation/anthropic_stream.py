@@ -23,7 +23,7 @@ from ext_proc.translation.neutral import (
     ThinkingPiece,
     Used,
 )
-from ext_proc.translation.sse_reader import SseReader
+from ext_proc.translation.sse_reader import CUT, SseReader
 from ext_proc.translation.values import as_text, mapping, string
 
 FINISHES: dict[str, Finish] = {
@@ -78,10 +78,17 @@ class Reader(SseReader):
         self._calls: dict[int, int] = {}
         """The number of the call in each open block of that kind."""
         self._numbered = 0
+        self._ended = self._failed = False
+
+    def end(self) -> Iterator[Delta]:
+        """The provider ended. Raise UnreadableError for a stream that was cut."""
+        yield from super().end()
+        if not self._ended and not self._failed:
+            raise UnreadableError(CUT)
 
     def event(self, event: sse.Event) -> Iterator[Delta]:
         """Read one event."""
-        if event.data is None:
+        if self._failed or event.data is None:
             return
         said = self.document(event.data)
         match said.get("type"):
@@ -100,6 +107,7 @@ class Reader(SseReader):
             case "message_delta":
                 yield from self._end(said)
             case "error":
+                self._failed = True
                 error = mapping(said.get("error"))
                 status = _STATUSES.get(string(error.get("type")), 502)
                 yield Failed(status, string(error.get("message")) or "The provider failed.")
@@ -139,6 +147,7 @@ class Reader(SseReader):
 
     def _end(self, said: Json) -> Iterator[Delta]:
         delta = mapping(said.get("delta"))
+        self._ended = True
         finish = FINISHES.get(string(delta.get("stop_reason")), "stop")
         yield Finished(finish, string(delta.get("stop_sequence")) or None)
         if isinstance(said.get("usage"), dict):

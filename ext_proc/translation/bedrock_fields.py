@@ -5,8 +5,6 @@ Null is a field that is not there; a union is an object of which one field is th
 
 from typing import Any
 
-import orjson
-
 from ext_proc.translation import values
 from ext_proc.translation.codec import Json, UnspeakableError
 
@@ -53,7 +51,4 @@ def count(stated: Json, name: str, where: str) -> int | None:
 
 def number(stated: Json, name: str, where: str) -> Any:
     """Any number, in its own spelling."""
-    value = stated.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | orjson.Fragment | None):
-        raise UnspeakableError(f"{where}.{name}", "must be a number")
-    return value
+    return values.number(stated.get(name), f"{where}.{name}")

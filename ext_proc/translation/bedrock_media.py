@@ -91,15 +91,19 @@ class Documents:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """The last number of each name."""
 
     def name(self, wanted: str) -> str:
         """A name of Bedrock's characters that was not used before; the same in every turn."""
         kept = "".join(each if each in _NAMING else " " for each in wanted)
         base = " ".join(kept.split())[:_LONGEST_NAME].strip() or "Document"
-        name, number = base, 1
+        number = self._numbers.get(base, 0) + 1
+        name = base if number == 1 else f"{base} {number}"
         while name in self._used:
             number += 1
             name = f"{base} {number}"
+        self._numbers[base] = number
         self._used.add(name)
         return name
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ext_proc.translation.anthropic_messages import thinking_budget, thoughtless
+from ext_proc.translation import claude_thinking
 from ext_proc.translation.bedrock_fields import count, fields, number, text
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Effort, Loss, Reasoning, Request
@@ -35,8 +35,6 @@ _FAMILIES = (
 """By what stands in the name of a model or of a system-defined inference profile."""
 _TOP_K = {"claude": "top_k", "mistral": "top_k", "cohere": "k"}
 _CACHING = {"messages": ("claude", "nova"), "tools": ("claude",)}
-_LEAST_ANSWER = 1024
-"""Tokens beyond those to think with."""
 _STEPS: Mapping[str, str] = {"minimal": "low", "xhigh": "high"}
 """Efforts of others, for models that know three."""
 
@@ -185,13 +183,13 @@ def write(request: Request, document: Json) -> tuple[Loss, ...]:
 def _think(request: Request, document: Json, extra: Json) -> list[str]:
     """Claude thinks within its limit of tokens, and with no other temperature or forced tool."""
     choice = request.tool_choice
-    if (choice and choice.mode in ("required", "named")) or thoughtless(request):
+    forced = choice is not None and choice.mode in ("required", "named")
+    budget = claude_thinking.fitted(extra["thinking"]["budget_tokens"], request.max_tokens)
+    if forced or budget == 0 or claude_thinking.thoughtless(request):
         del extra["thinking"]
         return ["reasoning"]
+    extra["thinking"]["budget_tokens"] = budget
     config = document.get("inferenceConfig", {})
-    if "maxTokens" in config:
-        needed_tokens = extra["thinking"]["budget_tokens"] + _LEAST_ANSWER
-        config["maxTokens"] = max(config["maxTokens"], needed_tokens)
     unsaid = [("temperature", config), ("top_k", extra)]
     return [name for name, place in unsaid if place.pop(name, None) is not None]
 
@@ -201,7 +199,7 @@ def _off(asked: Reasoning) -> bool:
 
 
 def _write_claude(asked: Reasoning, extra: Json) -> bool:
-    budget = thinking_budget(asked)
+    budget = claude_thinking.budget(asked)
     if budget:  # it thinks only if it is told to
         extra["thinking"] = {"type": "enabled", "budget_tokens": budget}
     return True

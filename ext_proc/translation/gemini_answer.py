@@ -95,16 +95,15 @@ def _choices(named: Json) -> tuple[Choice, ...]:
 
 
 def _choice(index: int, candidate: Json, name_call: Callable[[int, int, str], str]) -> Choice:
-    parts: list[Part] = []
+    parts = gemini_parts.Parts()
 
     def call_id(name: str, given: str) -> str:
-        count = sum(isinstance(part, ToolCall) for part in parts)
-        return given or name_call(index, count, name)
+        return given or name_call(index, parts.calls, name)
 
     for part in parts_of(candidate):
         gemini_parts.read(part, parts, call_id)
-    calls = any(isinstance(part, ToolCall) for part in parts)
-    return Choice(tuple(parts), finish(candidate.get("finishReason"), calls=calls))
+    why = finish(candidate.get("finishReason"), calls=parts.calls > 0)
+    return Choice(parts.read(), why)
 
 
 def blocked(named: Json) -> bool:

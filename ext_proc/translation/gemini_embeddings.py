@@ -42,8 +42,10 @@ def _wanted(request: Json) -> tuple[object, object]:
 
 def _texts(request: Json) -> str | None:
     """The text of a content; None if it holds anything else."""
-    parts = listed(mapping(request.get("content")).get("parts"))
-    if not all(set(part) == {"text"} for part in parts):
+    given = mapping(request.get("content")).get("parts")
+    parts = listed(given if isinstance(given, list) else [given])
+    whole_ = len(parts) == (len(given) if isinstance(given, list) else 1)
+    if not whole_ or not all(set(part) == {"text"} for part in parts):
         return None
     return "".join(string(part["text"]) for part in parts)
 
@@ -67,7 +69,12 @@ def read_response(document: Json) -> VectorResponse:
         raise UnreadableError("The provider's answer has no vectors.")
     stated = document.get("usageMetadata")
     used = usage.gemini(stated)
-    return VectorResponse("", tuple(each for each in vectors if isinstance(each, list)), used)
+    return VectorResponse(
+        "",
+        tuple(each for each in vectors if isinstance(each, list)),
+        used,
+        stated is not None and used is None,
+    )
 
 
 def write_response(response: VectorResponse, _: Asked) -> Json:

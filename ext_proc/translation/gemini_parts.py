@@ -40,7 +40,41 @@ _BY_SUFFIX = {
 _SAID = ("functionCall", "inlineData", "fileData", "text")
 
 
-def read(part: Any, out: list[Part], name_call: NameCall) -> tuple[str, ...] | None:
+class Parts:
+    """The parts of one turn, as they are read; a thought goes on until its signature."""
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self._thought: list[str] = []
+        """The pieces of one that goes on."""
+        self.calls = 0
+
+    def append(self, part: Part) -> None:
+        """Add what is no thought in words."""
+        self._close()
+        self._parts.append(part)
+        self.calls += isinstance(part, ToolCall)
+
+    def think(self, said: Thinking) -> None:
+        """Add a thought, or more of the last one."""
+        if said.text:
+            self._thought.append(said.text)
+        if said.signature or said.redacted:
+            words, self._thought = "".join(self._thought), []
+            self._parts.append(replace(said, text=words))
+
+    def read(self) -> tuple[Part, ...]:
+        """All of them."""
+        self._close()
+        return tuple(self._parts)
+
+    def _close(self) -> None:
+        if self._thought:
+            self._parts.append(Thinking("".join(self._thought)))
+            self._thought = []
+
+
+def read(part: Any, out: Parts, name_call: NameCall) -> tuple[str, ...] | None:
     """Add what a part says; return its fields that have no place, or None: none of it has one."""
     named = known(part)
     if named is None:
@@ -56,12 +90,12 @@ def read(part: Any, out: list[Part], name_call: NameCall) -> tuple[str, ...] | N
     return tuple(name for name in named if name != kind and name not in _BESIDE)
 
 
-def _text(named: Json, out: list[Part], signature: Thinking | None, _: NameCall) -> bool:
+def _text(named: Json, out: Parts, signature: Thinking | None, _: NameCall) -> bool:
     text = named["text"]
     if not isinstance(text, str):
         return False
     if named.get("thought") is True:
-        _think(out, replace(signature or Thinking(), text=text))
+        out.think(replace(signature or Thinking(), text=text))
         return True
     if text:
         out.append(Text(text))
@@ -70,16 +104,7 @@ def _text(named: Json, out: list[Part], signature: Thinking | None, _: NameCall)
     return True
 
 
-def _think(out: list[Part], said: Thinking) -> None:
-    """Add a thought; one goes on until its signature."""
-    last = out[-1] if out else None
-    if isinstance(last, Thinking) and last.text and not last.signature and not last.redacted:
-        out[-1] = replace(said, text=last.text + said.text)
-    elif said != Thinking():
-        out.append(said)
-
-
-def _call(named: Json, out: list[Part], signature: Thinking | None, name_call: NameCall) -> bool:
+def _call(named: Json, out: Parts, signature: Thinking | None, name_call: NameCall) -> bool:
     call = known(named["functionCall"])
     name, given = (call.get("name"), call.get("id", "")) if call is not None else (None, "")
     arguments = call.get("args", {}) if call is not None else None
@@ -91,7 +116,7 @@ def _call(named: Json, out: list[Part], signature: Thinking | None, name_call: N
     return True
 
 
-def _blob(named: Json, out: list[Part], signature: Thinking | None, _: NameCall) -> bool:
+def _blob(named: Json, out: Parts, signature: Thinking | None, _: NameCall) -> bool:
     media = media_of(named["inlineData"])
     if media is not None:
         out.append(media)
@@ -100,7 +125,7 @@ def _blob(named: Json, out: list[Part], signature: Thinking | None, _: NameCall)
     return media is not None
 
 
-def _file(named: Json, out: list[Part], _: Thinking | None, __: NameCall) -> bool:
+def _file(named: Json, out: Parts, _: Thinking | None, __: NameCall) -> bool:
     media = known(named["fileData"]) or {}
     uri, kind = media.get("fileUri"), media.get("mimeType", "")
     if not isinstance(uri, str) or not isinstance(kind, str) or uri.startswith(_OWN_FILES):

@@ -4,7 +4,7 @@ Source: `models.generateContent` of the Gemini API reference and of Vertex AI's.
 whether as a stream, stands in the path.
 """
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict
 from typing import Any
 
 from ext_proc.call import Line
@@ -17,7 +17,6 @@ from ext_proc.translation.neutral import (
     Loss,
     Media,
     Message,
-    Part,
     Request,
     Role,
     Text,
@@ -77,7 +76,7 @@ class _Conversation:
     def __init__(self) -> None:
         self.lost: list[Loss] = []
         self._count = 0
-        self._open: dict[str, deque[str]] = defaultdict(deque)
+        self._open: dict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
         """The calls without a result, by name."""
 
     def message(self, content: Any, where: str) -> Message:
@@ -86,13 +85,13 @@ class _Conversation:
         role = named.get("role", "user")
         if not isinstance(role, str) or role not in _ROLES:
             raise UnspeakableError(f"{where}.role", f"must be one of {', '.join(_ROLES)}")
-        parts: list[Part] = []
+        parts = gemini_parts.Parts()
         given = named.get("parts", [])
         for n, part in enumerate(given if isinstance(given, list) else [given]):
             self._part(part, f"{where}.parts[{n}]", parts)
-        return Message(_ROLES[role], tuple(parts), where)
+        return Message(_ROLES[role], parts.read(), where)
 
-    def _part(self, part: Any, where: str, out: list[Part]) -> None:
+    def _part(self, part: Any, where: str, out: gemini_parts.Parts) -> None:
         named = fields(part, where)
         if "functionResponse" in named:
             out.append(self._result(named["functionResponse"], f"{where}.functionResponse"))
@@ -107,7 +106,7 @@ class _Conversation:
     def _call(self, name: str, given: str) -> str:
         self._count += 1
         id_ = given or f"call_{self._count}"
-        self._open[name].append(id_)
+        self._open[name][id_] = None
         return id_
 
     def _result(self, value: Any, where: str) -> ToolResult:
@@ -131,11 +130,10 @@ class _Conversation:
         """The id of the call that this answers: its own, or that of the first open one."""
         waiting = self._open[name]
         if given:
-            if given in waiting:
-                waiting.remove(given)
+            waiting.pop(given, None)
             return given
         if waiting:
-            return waiting.popleft()
+            return waiting.popitem(last=False)[0]
         self._count += 1
         return f"call_{self._count}"
 

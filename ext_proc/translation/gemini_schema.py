@@ -12,6 +12,8 @@ from ext_proc.translation.codec import UnspeakableError
 Json = dict[str, Any]
 _TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 _DROPPED = frozenset({"propertyOrdering", "nullable", "type"})
+_LONGEST_KEY = 64
+"""Of a key, in the place an error names: every schema below repeats it."""
 _COUNTS = frozenset(
     {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
 )
@@ -33,7 +35,7 @@ def _keyword(name: str, value: Any, where: str) -> Any:
     if name == "properties":
         if not isinstance(value, dict):
             raise UnspeakableError(where, "must be an object of schemas")
-        return {key: read(inside, f"{where}.{key}") for key, inside in value.items()}
+        return {key: read(inside, f"{where}.{key[:_LONGEST_KEY]}") for key, inside in value.items()}
     if name in ("items", "additionalProperties") and isinstance(value, dict):
         return read(value, where)
     if name in ("anyOf", "prefixItems"):

@@ -113,9 +113,9 @@ class Reader:
             return given or self._name_call(index, self._calls.get(index, 0), name)
 
         for said in gemini_answer.parts_of(candidate):
-            parts: list[Part] = []
+            parts = gemini_parts.Parts()
             gemini_parts.read(said, parts, call_id)
-            for part in parts:
+            for part in parts.read():
                 yield from self._part(index, part)
         reason = candidate.get("finishReason")
         if isinstance(reason, str):

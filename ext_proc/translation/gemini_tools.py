@@ -31,7 +31,8 @@ def read(tools: Any, config: Any, request: Request) -> Request:
         for position, declared in enumerate(items(named.get(_DECLARATIONS), where)):
             found.append(_tool(declared, f"{where}[{position}]", lost))
     choice, allowed = _choice(config, lost)
-    kept = tuple(tool for tool in found if not allowed or tool.name in allowed)
+    offered = frozenset(allowed or (tool.name for tool in found))
+    kept = tuple(tool for tool in found if tool.name in offered)
     return replace(
         request,
         tools=kept,

@@ -21,10 +21,21 @@ from ext_proc.translation.neutral import (
     Request,
     Response,
     Tool,
+    ToolCall,
     ToolChoice,
     lost,
 )
-from ext_proc.translation.values import flag, listed, mapping, objects, string, text, texts, whole
+from ext_proc.translation.values import (
+    flag,
+    listed,
+    mapping,
+    number,
+    objects,
+    string,
+    text,
+    texts,
+    whole,
+)
 
 _SAID = {
     "max_tokens": ("max_completion_tokens", "max_tokens"),
@@ -43,17 +54,19 @@ _SAID = {
     "tool_choice": ("tool_choice", "function_call"),
     "parallel_tool_calls": ("parallel_tool_calls",),
 }
+_NUMBERS = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed")
 _KNOWN = {name for names in _SAID.values() for name in names} | {
     *("model", "messages", "stream", "stream_options"),
 }
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh")
-_ESSENTIAL = {"audio", "modalities", "prediction"}
+_ESSENTIAL = {"audio", "modalities", "prediction", "tool_choice", "response_format"}
 _ANSWERED = {"modalities": ["text"]}
 
 
 def read_request(document: Json, line: Line) -> Request:
     """Read a request; the guard's dialect has checked roles and shapes."""
     system, messages = parts.read_messages(document)
+    tools, unusable = _tools(document)
     said = {
         field: next(name for name in names if document.get(name) is not None)
         for field, names in _SAID.items()
@@ -66,23 +79,18 @@ def read_request(document: Json, line: Line) -> Request:
         messages=messages,
         stream=line.stream,
         system=system,
-        tools=tuple(_tools(document)),
+        tools=tools,
         tool_choice=_tool_choice(document),
         parallel_tool_calls=flag(document.get("parallel_tool_calls")),
         max_tokens=whole(limit, said.get("max_tokens", "")),
-        temperature=document.get("temperature"),
-        top_p=document.get("top_p"),
-        top_k=document.get("top_k"),
-        frequency_penalty=document.get("frequency_penalty"),
-        presence_penalty=document.get("presence_penalty"),
-        seed=document.get("seed"),
         stop=texts(document.get("stop"), "stop"),
         choices=document.get("n") or 1,
         reasoning=Reasoning(effort=effort) if effort in EFFORTS else None,
         output=_output(document.get("response_format")),
         user=string(document.get("user") or document.get("safety_identifier")),
         said=said,
-        lost=tuple(_lost(document)),
+        lost=(*unusable, *_lost(document)),
+        **{name: number(document.get(name), name) for name in _NUMBERS},
     )
 
 
@@ -95,17 +103,32 @@ def _lost(document: Json) -> list[Loss]:
     effort = document.get("reasoning_effort")
     if effort is not None and effort not in EFFORTS:
         missing.append("reasoning_effort")
-    return [Loss(name, essential=name in _ESSENTIAL) for name in missing]
+    if _choice_of(document) is not None and _tool_choice(document) is None:
+        missing.append("tool_choice")
+    output = document.get("response_format")
+    if output not in (None, {"type": "text"}) and _output(output) is None:
+        missing.append("response_format")
+    kept_sounds = [
+        Loss(f"{where}.audio", essential=True)
+        for where, message in objects(document.get("messages"), "messages")
+        if message.get("audio") is not None
+    ]
+    return [*(Loss(name, essential=name in _ESSENTIAL) for name in missing), *kept_sounds]
 
 
-def _tools(document: Json) -> list[Tool]:
+def _tools(document: Json) -> tuple[tuple[Tool, ...], list[Loss]]:
+    """The caller's functions; tools of other kinds are lost."""
+    listed_ = [*objects(document.get("tools"), "tools")]
     named = [
         (where, each.get("function"))
-        for where, each in objects(document.get("tools"), "tools")
+        for where, each in listed_
         if each.get("type", "function") == "function"
     ]
+    unusable = [
+        Loss(where) for where, each in listed_ if each.get("type", "function") != "function"
+    ]
     named += [(where, each) for where, each in objects(document.get("functions"), "functions")]
-    return [
+    tools = tuple(
         Tool(
             name=text(mapping(function).get("name"), f"{where}.function.name"),
             description=string(mapping(function).get("description")),
@@ -113,14 +136,18 @@ def _tools(document: Json) -> list[Tool]:
             strict=flag(mapping(function).get("strict")),
         )
         for where, function in named
-    ]
+    )
+    return tools, unusable
+
+
+def _choice_of(document: Json) -> Any:
+    return document.get("tool_choice") or document.get("function_call")
 
 
 def _tool_choice(document: Json) -> ToolChoice | None:
-    choice = document.get("tool_choice", document.get("function_call"))
-    match choice:
-        case "auto" | "none" | "required":
-            return ToolChoice(choice)
+    match _choice_of(document):
+        case ("auto" | "none" | "required") as mode:
+            return ToolChoice(mode)
         case {"function": {"name": str(name)}} | {"name": str(name)}:
             return ToolChoice("named", name)
     return None
@@ -225,8 +252,9 @@ def read_response(document: Json) -> Response:
 
 
 def _read_choice(choice: Json) -> Choice:
-    finish = stream.FINISHES.get(string(choice.get("finish_reason")))
-    return Choice(parts.read_answer(mapping(choice.get("message"))), finish)
+    said = parts.read_answer(mapping(choice.get("message")))
+    calls = any(isinstance(part, ToolCall) for part in said)
+    return Choice(said, stream.finish(choice.get("finish_reason"), calls=calls))
 
 
 def write_response(response: Response, asked: Asked) -> Json:

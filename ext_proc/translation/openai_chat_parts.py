@@ -169,6 +169,8 @@ def _said_before(message: Message, losses: list[Loss]) -> Json:
     spoken = tuple(part for part in message.parts if not isinstance(part, Thinking))
     if len(spoken) < len(message.parts):
         losses.append(Loss(f"{message.where}.content"))
+    if any(isinstance(part, Media | ToolResult) for part in spoken):
+        losses.append(Loss(f"{message.where}.content", essential=True))
     written = write_answer(spoken)
     for call in written.get("tool_calls", ()):
         call.pop("extra_content", None)

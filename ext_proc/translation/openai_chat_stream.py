@@ -26,7 +26,7 @@ from ext_proc.translation.neutral import (
     ToolCall,
     Used,
 )
-from ext_proc.translation.sse_reader import SseReader
+from ext_proc.translation.sse_reader import CUT, SseReader
 from ext_proc.translation.values import listed, mapping, string
 
 _MOST_CALLS = 512
@@ -45,6 +45,12 @@ REASONS: dict[Finish, str] = {
     "content_filter": "content_filter",
     "refusal": "content_filter",
 }
+
+
+def finish(reason: Any, *, calls: bool) -> Finish | None:
+    """Why a choice ended; whoever names the tool to call is told `stop` when it is called."""
+    said = FINISHES.get(reason) if isinstance(reason, str) else None
+    return "tool_calls" if said == "stop" and calls else said
 
 
 def stated(used: Usage) -> Json:
@@ -66,23 +72,32 @@ class Reader(SseReader):
         self._began = False
         self._calls: dict[tuple[int, int], str] = {}
         """The id of each call by choice and index."""
-        self._finishes: dict[int, Finish] = {}
+        self._finishes: dict[int, str] = {}
         """Said at the end: some servers state a reason in every chunk."""
+        self._open: set[int] = set()
+        """Choices that have said something and not why they ended."""
+        self._over = False
 
     def end(self) -> Iterator[Delta]:
-        """The provider ended."""
+        """The provider ended. Raise UnreadableError for a stream that was cut."""
         yield from super().end()
+        if self._over:
+            return
+        if self._open or not self._finishes:
+            raise UnreadableError(CUT)
         yield from self._ended()
 
     def event(self, event: sse.Event) -> Iterator[Delta]:
         """Read one event."""
-        if event.data is None:
+        if self._over or event.data is None:
             return
         if event.data.strip() == b"[DONE]":
+            self._over = True
             yield from self._ended()
             return
         chunk = self.document(event.data)
         if "error" in chunk and not chunk.get("choices"):
+            self._over = True
             yield _failed(chunk["error"])
             return
         if not self._began:
@@ -95,8 +110,9 @@ class Reader(SseReader):
             self.usage_invalid = self.usage is None
 
     def _ended(self) -> Iterator[Delta]:
-        for choice, finish in self._finishes.items():
-            yield Finished(finish, choice=choice)
+        called = {choice for choice, _ in self._calls}
+        for choice, reason in self._finishes.items():
+            yield Finished(finish(reason, calls=choice in called) or "stop", choice=choice)
         if self._finishes and self.usage is not None:
             yield Used(self.usage)
         self._finishes = {}
@@ -119,9 +135,12 @@ class Reader(SseReader):
             yield RefusalPiece(refusal, at)
         for each in listed(delta.get("tool_calls")):
             yield from self._call(each, at)
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str):
-            self._finishes[at] = FINISHES.get(finish, "stop")
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str):
+            self._finishes[at] = reason
+            self._open.discard(at)
+        elif at not in self._finishes:
+            self._open.add(at)
 
     def _call(self, call: Json, at: int) -> Iterator[Delta]:
         function = mapping(call.get("function"))

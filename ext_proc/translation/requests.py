@@ -31,8 +31,9 @@ def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
     """Write a decoded request for a wire. Raise UnspeakableError."""
     document = prompts.apply(document, spoken.format, wire.prompt)
     if wire.format == spoken.format:
-        adapted = dict(document)
-        return Written(adapted, adapt(adapted, wire))
+        own, removed = foreign.without(wire.format, document)
+        adapted = dict(own)
+        return Written(adapted, (*removed, *adapt(adapted, wire)))
     line = Line(wire.model, spoken.line.stream)
     asked = replace(CODECS[spoken.format].read_request(document, line), model=wire.model)
     written = CODECS[wire.format].write_request(asked)

@@ -27,11 +27,10 @@ from ext_proc.translation.neutral import (
     Used,
 )
 from ext_proc.translation.responses_answer import finish, read_call, read_item, token
-from ext_proc.translation.sse_reader import SseReader
+from ext_proc.translation.sse_reader import CUT, SseReader
 
 _MOST_ITEMS = 4096
 _STATUSES = {"rate_limit_exceeded": 429, "invalid_prompt": 400, "server_error": 500}
-_CUT = "The provider's stream ended before its answer did."
 _PIECES: dict[str, str] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "refusal",
@@ -70,7 +69,7 @@ class Reader(SseReader):
         """The provider ended. Raise UnreadableError."""
         yield from super().end()
         if not self._over:
-            raise UnreadableError(_CUT)
+            raise UnreadableError(CUT)
 
     def event(self, event: sse.Event) -> Iterator[Delta]:
         """Read one event."""

@@ -8,6 +8,8 @@ from ext_proc.formats import sse, strict
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import Delta
 
+CUT = "The provider's stream ended before its answer did."
+
 
 class SseReader(ABC):
     """A stream reader; each format says what one event means."""

@@ -9,6 +9,8 @@ import binascii
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from ext_proc.formats import strict
 from ext_proc.translation.codec import Json, UnspeakableError
 
@@ -43,6 +45,13 @@ def whole(value: Any, where: str) -> int | None:
         return None
     if type(value) is not int:
         raise UnspeakableError(where, "must be a whole number")
+    return value
+
+
+def number(value: Any, where: str) -> Any:
+    """Any number, in its own spelling."""
+    if isinstance(value, bool) or not isinstance(value, int | orjson.Fragment | None):
+        raise UnspeakableError(where, "must be a number")
     return value
 
 

@@ -105,7 +105,8 @@ class TestHealth:
         assert not learned.health.ejected("a", 100.0 + seconds)
 
     @pytest.mark.parametrize(
-        "stated", ["", "soon", "-1", "1.5", "x" * 50, "Mon, 99 Foo 2026 x", "²"]
+        "stated",
+        ["", "soon", "-1", "1.5", "x" * 50, "Mon, 99 Foo 2026 x", "²", f"1 Jan {10**20} 00:00:00"],
     )
     def test_words_that_are_no_time_are_not_believed(self, stated):
         assert health.retry_after(stated, NOW) is None

@@ -79,6 +79,21 @@ def test_what_the_answer_depends_on_leaves_a_target_out(body, able):
     assert set(asked(ask(plans(target("a", CHAT), target("claude", MESSAGES)), **body))) == able
 
 
+def test_what_another_provider_signed_is_a_loss_of_the_callers_own_format():
+    """Also where each attempt is written apart: a policy may refuse it."""
+    snapshot = plans(target("claude", MESSAGES), target("gpt", CHAT), guards=NONE)
+    foreign = {"type": "thinking", "thinking": "Hm.", "signature": "gemini_c2ln"}
+    said = [{"role": "assistant", "content": [foreign, {"type": "text", "text": "a"}]}]
+    strict = plans(
+        target("claude", MESSAGES), target("gpt", CHAT), guards=Guards(refuse_losses=True)
+    )
+    given = {"messages": said, "max_tokens": 5}
+    assert asked(ask(snapshot, "/v1/messages", **given))
+    refused = ask(strict, "/v1/messages", **given)
+    assert isinstance(refused, Answer)
+    assert b"messages[0].reasoning" in refused.body
+
+
 def test_where_policy_says_so_nothing_is_dropped():
     strict = Guards(refuse_losses=True)
     both = plans(target("a", CHAT), target("claude", MESSAGES), guards=strict)

@@ -542,11 +542,15 @@ def test_arguments_that_are_no_object_are_still_shown(arguments, sent):
 
 
 def test_claude_thinks_within_its_limit():
-    document, losses = write(ask(max_tokens=500, reasoning=Reasoning("high"), top_p=1))
-    thinking = {"type": "enabled", "budget_tokens": 16384}
+    """A limit, which may be an AIPolicy's, is never raised: thoughts count."""
+    document, losses = write(ask(max_tokens=5000, reasoning=Reasoning("high"), top_p=1))
+    thinking = {"type": "enabled", "budget_tokens": 3976}
     assert document["additionalModelRequestFields"] == {"thinking": thinking}
-    assert document["inferenceConfig"] == {"maxTokens": 17408, "topP": 1}
+    assert document["inferenceConfig"] == {"maxTokens": 5000, "topP": 1}
     assert losses == ()
+    document, losses = write(ask(max_tokens=500, reasoning=Reasoning("high")))
+    assert document["inferenceConfig"] == {"maxTokens": 500}
+    assert losses == (Loss("reasoning"),)
     for off in (Reasoning("none"), Reasoning(budget_tokens=0)):
         document, losses = write(ask(reasoning=off))
         assert "additionalModelRequestFields" not in document

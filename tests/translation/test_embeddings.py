@@ -46,6 +46,8 @@ def test_gemini_asks_openai():
     [
         ({"model": "m", "input": [1, 2]}, "OpenAIEmbeddings", GEMINI),
         ({"requests": [{"content": {"parts": [{"inlineData": {}}]}}]}, "GeminiEmbeddings", OPENAI),
+        ({"requests": [{"content": {"parts": [{"text": "a"}, "b"]}}]}, "GeminiEmbeddings", OPENAI),
+        ({"requests": [{"content": {}}]}, "GeminiEmbeddings", OPENAI),
         ({"requests": [{"content": {"parts": [{"text": "a"}]}}, {"content": {"parts": [{"text": "a"}]}, "taskType": "X"}]}, "GeminiEmbeddings", OPENAI),
     ],
 )  # fmt: skip
@@ -85,6 +87,21 @@ def test_an_answer_that_is_none_is_502(provider, body):
     found = Answer(provider, caller, asked(True)).whole(body)
     assert isinstance(found, Reject)
     assert found.status == 502
+
+
+def test_a_single_part_is_read_as_a_list_of_one():
+    document = {"requests": [{"content": {"parts": {"text": "a"}}}]}
+    written = requests.write(document, Spoken("GeminiEmbeddings", Line("m")), OPENAI)
+    assert written.document["input"] == ["a"]
+    assert written.losses == ()
+
+
+def test_a_usage_that_cannot_be_is_recorded():
+    answer = Answer("GeminiEmbeddings", "OpenAIEmbeddings", asked())
+    stated = {**VECTORS, "usageMetadata": {"promptTokenCount": -1}}
+    assert isinstance(answer.whole(strict.dumps(stated)), bytes)
+    assert answer.usage is None
+    assert answer.usage_invalid
 
 
 def test_a_stream_of_embeddings_is_refused():

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from crds.plan import QuirksPlan
-from ext_proc.translation import requests
+from crds.plan import PromptPlan, QuirksPlan
+from ext_proc.call import Line
+from ext_proc.translation import gemini_parts, requests
 from ext_proc.translation.bedrock_carried import carry
-from ext_proc.translation.neutral import Loss
+from ext_proc.translation.neutral import Loss, Thinking
+from ext_proc.translation.requests import Spoken
 from ext_proc.translation.responses_reasoning import Sealed, seal
 from ext_proc.wires import Wire
 
@@ -71,3 +73,26 @@ def test_bedrock_gets_its_own_reasoning_alone(held):
     sent, losses = fitted("BedrockConverse", document)
     assert sent == {"messages": [{"role": "assistant", "content": own}]}
     assert losses == (Loss("messages[0].reasoning"),)
+
+
+@pytest.mark.parametrize("name", ["thoughtSignature", "thought_signature"])
+def test_gemini_gets_its_own_thoughts_alone(name):
+    """A thought goes whole; what else bears another's signature only loses that."""
+    other = gemini_parts.shown(Thinking("", "EqQB"))
+    call = {"functionCall": {"name": "f", "args": {}}}
+    own = [{"text": "Hm.", "thought": True, name: "c2ln"}, {**call, name: "c2ln"}]
+    said = [{"text": "Hm.", "thought": True, name: other}, {name: other}, {**call, name: other}]
+    sent, losses = fitted("GeminiContent", {"contents": [{"role": "model", "parts": said + own}]})
+    assert sent["contents"] == [{"role": "model", "parts": [call, *own]}]
+    assert losses == (Loss("contents[0].reasoning"),)
+
+
+def test_a_prompt_of_its_own_lets_nothing_through():
+    """The document of a target with a prompt is written anew, and for no other target."""
+    prompt = PromptPlan(text="Be brief.", mode="Append")
+    wire = Wire("OpenAIResponses", "m", "/", QuirksPlan(), prompt)
+    document = {"model": "x", "input": [OURS, OPENAIS]}
+    written = requests.write(document, Spoken("OpenAIResponses", Line("x")), wire)
+    assert written.document["input"] == [OPENAIS]
+    assert written.losses == (Loss("reasoning"),)
+    assert document["input"] == [OURS, OPENAIS]

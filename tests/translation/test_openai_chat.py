@@ -1,0 +1,91 @@
+"""Chat completions and what other formats have no words for: named, never left out in silence."""
+
+import json
+
+import pytest
+
+from ext_proc.call import Line
+from ext_proc.formats import sse, strict
+from ext_proc.translation.answers import Answer
+from ext_proc.translation.codec import Asked
+from ext_proc.translation.neutral import Loss, Media, Message, Request, Text, ToolResult
+from ext_proc.translation.table import CODECS
+
+HELLO = [{"role": "user", "content": "hi"}]
+
+
+def read(**fields):
+    document = strict.loads(json.dumps({"messages": HELLO, **fields}).encode())
+    return CODECS["OpenAIChat"].read_request(document, Line("m", stream=False))
+
+
+@pytest.mark.parametrize(
+    ("loss", "fields"),
+    [
+        (Loss("tools[0]"), {"tools": [{"type": "custom", "custom": {"name": "f"}}]}),
+        (
+            Loss("tool_choice", essential=True),
+            {"tool_choice": {"type": "custom", "custom": {"name": "f"}}},
+        ),
+        (
+            Loss("tool_choice", essential=True),
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}},
+        ),
+        (Loss("response_format", essential=True), {"response_format": {"type": "grammar"}}),
+        (
+            Loss("messages[0].audio", essential=True),
+            {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},
+        ),
+    ],
+)
+def test_what_has_no_place_is_named(loss, fields):
+    """A tool, a demand or an answer that no other provider knows is a loss of its own."""
+    assert read(**fields).lost == (loss,)
+
+
+def test_what_asks_for_nothing_else_is_no_loss():
+    """Words that mean what everybody does lose nothing."""
+    asked = read(
+        tools=[{"type": "function", "function": {"name": "f"}}],
+        tool_choice=None,
+        function_call="auto",
+        response_format={"type": "text"},
+    )
+    assert asked.lost == ()
+    assert [tool.name for tool in asked.tools] == ["f"]
+    assert asked.tool_choice.mode == "auto"
+
+
+@pytest.mark.parametrize(
+    "part", [Media("image", "image/png", data="aGk="), ToolResult("c", (Text("1"),))]
+)
+def test_an_earlier_answer_is_words_and_calls(part):
+    """A picture the model made cannot be shown to it again: that is another question."""
+    turn = Message("assistant", (Text("see"), part), "contents[0]")
+    written = CODECS["OpenAIChat"].write_request(Request("m", (turn,)))
+    assert written.losses == (Loss("contents[0].content", essential=True),)
+
+
+CALLED = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls", "finish"),
+    [
+        ("stop", [CALLED], "tool_use"),
+        ("stop", [], "end_turn"),
+        ("length", [CALLED], "max_tokens"),
+        ("tool_calls", [CALLED], "tool_use"),
+    ],
+)
+def test_a_call_is_why_an_answer_ended(reason, calls, finish):
+    """OpenAI says `stop` where the caller named the tool; others say that it was called."""
+    asked = Asked("m", "req-1", 1)
+    message = {"role": "assistant", "content": "a", "tool_calls": calls}
+    answer = {"choices": [{"message": message, "finish_reason": reason}]}
+    whole = Answer("OpenAIChat", "AnthropicMessages", asked).whole(strict.dumps(answer))
+    assert json.loads(whole)["stop_reason"] == finish
+    chunk = {"choices": [{"index": 0, "delta": message, "finish_reason": reason}]}
+    streamed = Answer("OpenAIChat", "AnthropicMessages", asked)
+    written = streamed.feed(sse.encode(strict.dumps(chunk))) + streamed.end()
+    assert f'"stop_reason":"{finish}"'.encode() in written
