@@ -46,7 +46,7 @@ def target(backend: Key, model: str | None, arm: str = "") -> str:
 
     With a prompt of its own the pair is an arm of its own.
     """
-    return f"{backend.namespace}/{backend.name}/{model or '*'}{arm and f'#{arm}'}"
+    return f"{backend.namespace}/{backend.name}{arm and f'@{arm}'}/{model or '*'}"
 
 
 def api_key(backend: Key) -> str:

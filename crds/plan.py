@@ -156,8 +156,9 @@ class QuirksPlan(PlanModel):
 
 
 class PromptPlan(PlanModel):
-    """What a target adds to the system's words."""
+    """What a target adds to the system's words; the name is for people."""
 
+    name: str
     mode: Literal["Prepend", "Append", "Replace"]
     text: str
 
@@ -276,7 +277,6 @@ class VirtualHostPlan(PlanModel):
     tiers: tuple[MatchTier, ...] = ()
     """Most specific hostname first, then most labels."""
     routes: tuple[str, ...] = ()
-    """Names of the `RoutePlan`s that the tiers refer to."""
     models: tuple[ListedModel, ...] = ()
 
 

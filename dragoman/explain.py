@@ -118,6 +118,7 @@ def _lines(it: Explanation) -> Iterator[str]:
         yield f"  not         {len(it.others) - _SHOWN_OTHERS} more"
     for place, target in enumerate(it.targets, 1):
         asked = _named(target.backend, target.model)
+        asked += f" with {target.prompt}" if target.prompt else ""
         yield f"target {place:<6} {asked}: priority {target.priority}, {_place(it, target)}"
     for each in it.left_out:
         yield f"  not         {_named(each.backend, each.model)}: {each.why}"

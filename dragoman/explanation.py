@@ -93,6 +93,8 @@ class Target:
     backend: str
     model: str | None
     """None: the caller's."""
+    prompt: str | None
+    """The system prompt it adds."""
     priority: int
     weight: int
     score: float | None
@@ -180,7 +182,8 @@ def _targets(host: Host, admitted: Admission) -> Iterator[Target]:
     choice = Case(host, world).choice(admitted, call, match, outgoing.targets)
     for each in targets.order(choice).ranked:
         it, score = each.target, each.score if math.isfinite(each.score) else None
-        yield Target(it.backend, it.model, it.priority, it.weight, score)
+        prompt = it.prompt.name if it.prompt else None
+        yield Target(it.backend, it.model, prompt, it.priority, it.weight, score)
 
 
 def _virtual_host(listeners: Sequence[ir.Listener], request: Request) -> str | None:

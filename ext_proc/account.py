@@ -65,6 +65,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         provider=target.provider if target else None,
         model=_asked_model(facts),
         served_model=_served_model(facts),
+        prompt=_prompt(target),
         format=facts.format,
         stream=call.stream if call else False,
         attempts=facts.attempts,
@@ -152,7 +153,11 @@ def _arm(facts: Facts, target: TargetPlan) -> Arm:
     """A target under names that may be told."""
     call = facts.admission.call
     asked = (call.model,) if call else ()
-    return Arm(target.backend, target.model or _known_name(target, asked))
+    return Arm(target.backend, target.model or _known_name(target, asked), _prompt(target))
+
+
+def _prompt(target: TargetPlan | None) -> str:
+    return target.prompt.name if target is not None and target.prompt is not None else ""
 
 
 def _public_name(facts: Facts, names: tuple[str, ...]) -> str:

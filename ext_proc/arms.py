@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ext_proc.record import Record
 
-_ARM = ("route", "rule", "backend", "model")
+_ARM = ("route", "rule", "backend", "model", "prompt")
 
 
 class Arms:
@@ -44,10 +44,10 @@ class Arms:
         """Count one request."""
         rule = record.route or "", record.rule or ""
         for failed in record.failed:
-            self.failures.labels(*rule, failed.backend, failed.model).inc()
+            self.failures.labels(*rule, failed.backend, failed.model, failed.prompt).inc()
         if record.backend is None:
             return
-        arm = *rule, record.backend, record.served_model or ""
+        arm = *rule, record.backend, record.served_model or "", record.prompt
         self.answers.labels(*arm, str(record.status)).inc()
         self.duration.labels(*arm).observe(record.duration_s)
         if record.usage is not None:

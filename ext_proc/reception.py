@@ -179,6 +179,7 @@ class Reception:
             "x-dragoman-backend": target.backend if target else "",
             "x-dragoman-model": model if model.isascii() else "",
             "x-dragoman-attempts": str(self._case.facts.attempts or ""),
+            "x-dragoman-prompt": target.prompt.name if target and target.prompt else "",
             "x-dragoman-cost": format(cost.normalize(), "f") if cost is not None else "",
             "x-dragoman-dropped": self._dropped(target),
             "content-type": self._type,

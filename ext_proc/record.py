@@ -27,6 +27,7 @@ class Arm:
 
     backend: str
     model: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Record:
     provider: str | None = None
     model: str | None = None
     served_model: str | None = None
+    prompt: str = ""
+    """The name of the system prompt that the target adds."""
     format: Format | None = None
     stream: bool = False
     attempts: int = 0
@@ -72,6 +75,10 @@ def line(record: Record) -> bytes:
     return orjson.dumps(_document(record), option=orjson.OPT_APPEND_NEWLINE)
 
 
+def _arm(arm: Arm) -> dict[str, str | None]:
+    return {"backend": arm.backend, "model": arm.model, "prompt": arm.prompt or None}
+
+
 def _document(record: Record) -> dict[str, Any]:
     return {
         "time": record.time.isoformat(timespec="milliseconds"),
@@ -82,11 +89,12 @@ def _document(record: Record) -> dict[str, Any]:
         "backend": record.backend,
         "model": record.model,
         "served_model": record.served_model,
+        "prompt": record.prompt or None,
         "format": record.format,
         "stream": record.stream,
         "status": record.status,
         "attempts": record.attempts,
-        "failed": [{"backend": each.backend, "model": each.model} for each in record.failed],
+        "failed": [_arm(each) for each in record.failed],
         "plan": dict(record.plan),
         "duration_ms": round(record.duration_s * 1000, 3),
         "usage": record.usage,

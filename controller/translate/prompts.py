@@ -55,7 +55,7 @@ def plan(ref: PromptRef, namespace: str, prompts: Prompts) -> PromptPlan | Probl
     filled = _VARIABLE.sub(lambda found: given[found.group(1)], template).strip()
     if not filled:
         return "UnsupportedValue", "key", f"{ref.key} of {key} is empty"
-    return PromptPlan(mode=ref.mode, text=filled)
+    return PromptPlan(name=ref.name, mode=ref.mode, text=filled)
 
 
 def _wrong(what: str, template: str, given: Mapping[str, str]) -> Problem | None:

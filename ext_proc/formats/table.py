@@ -111,7 +111,8 @@ def find(method: str, path: str) -> Endpoint | Reject:
     """Return what a request line asks for; of the query only what a stream needs is looked at."""
     path, _, query = path.partition("#")[0].partition("?")
     endpoint = _BY_PATH.get(path) or _gemini(path) or _bedrock(path) or _model(path)
-    if endpoint is None:
+    called = endpoint is not None and endpoint.action == "model" and method == "POST"
+    if endpoint is None or called:  # Google's SDKs put what they call behind a model's name
         return Reject(404, "unknown_path", "Nothing is served at this path.")
     if method != endpoint.method:
         message = f"This path takes {endpoint.method} only."

@@ -82,7 +82,7 @@ def test_attempts_are_told_to_callers_and_in_the_record():
     assert started["x-dragoman-backend"] == "ns/b"
     (line,) = map(record.line, world.records)
     assert json.loads(line)["attempts"] == 2
-    assert json.loads(line)["failed"] == [{"backend": "ns/a", "model": "m"}]
+    assert json.loads(line)["failed"] == [{"backend": "ns/a", "model": "m", "prompt": None}]
 
 
 def test_a_model_only_the_caller_knows_is_not_told_of_a_failed_target():

@@ -174,14 +174,14 @@ def test_a_full_queue_loses_the_newest_and_still_ends():
 
 def test_the_arms_of_a_canary_are_counted_apart():
     counted = Metrics()
-    canary = {"backend": "ns/new", "served_model": "gpt-4.1"}
+    canary = {"backend": "ns/new", "served_model": "gpt-4.1", "prompt": "v2"}
     counted.observe(RECORD)
     counted.observe(replace(RECORD, **canary, failed=(Arm("ns/b", "gpt-4o"),), duration_s=0.5))
     counted.observe(replace(RECORD, **canary, status=500, usage=None, cost=None, duration_s=0.5))
     counted.observe(replace(RECORD, backend=None, status=403, usage=None, cost=None))
     rule = {"route": "ns/r", "rule": "default"}
-    old = {**rule, "backend": "ns/b", "model": "gpt-4o"}
-    new = {**rule, "backend": "ns/new", "model": "gpt-4.1"}
+    old = {**rule, "backend": "ns/b", "model": "gpt-4o", "prompt": ""}
+    new = {**rule, "backend": "ns/new", "model": "gpt-4.1", "prompt": "v2"}
     assert value(counted, "dragoman_target_answers_total", **old, status="200") == 1
     assert value(counted, "dragoman_target_answers_total", **new, status="200") == 1
     assert value(counted, "dragoman_target_answers_total", **new, status="500") == 1

@@ -26,6 +26,8 @@ REJECT = Reject(403, "blocked_by_policy", "A policy blocked this.")
         ("PUT", "/v1/messages", 405),
         ("DELETE", "/v1/models/m", 405),
         ("POST", "/v1/models", 405),
+        ("POST", "/v1/models/gemini-2.5-flash:countTokens", 404),
+        ("POST", "/v1beta/models/gemini-2.5-flash:countTokens", 404),
         ("POST", "/", 404),
         ("POST", "/v1/chat/completions/", 404),
         ("POST", "//v1/chat/completions", 404),

@@ -243,7 +243,7 @@ def test_a_targets_prompt_is_not_for_forms():
         model="large-v3",
         weight=1,
         priority=0,
-        prompt=PromptPlan(mode="Prepend", text="Be brief."),
+        prompt=PromptPlan(name="p", mode="Prepend", text="Be brief."),
         paths={
             "OpenAITranscription": PathPlan(call="/t", stream="/t"),
             "OpenAIChat": PathPlan(call="/c", stream="/c"),

@@ -89,7 +89,7 @@ def test_gemini_gets_its_own_thoughts_alone(name):
 
 def test_a_prompt_of_its_own_lets_nothing_through():
     """The document of a target with a prompt is written anew, and for no other target."""
-    prompt = PromptPlan(text="Be brief.", mode="Append")
+    prompt = PromptPlan(name="p", text="Be brief.", mode="Append")
     wire = Wire("OpenAIResponses", "m", "/", QuirksPlan(), prompt)
     document = {"model": "x", "input": [OURS, OPENAIS]}
     written = requests.write(document, Spoken("OpenAIResponses", Line("x")), wire)

@@ -38,7 +38,7 @@ def test_the_prompt_stands_where_the_system_speaks(format_, mode):
     wanted = {"Prepend": ("OWN", "theirs"), "Append": ("theirs", "OWN"), "Replace": ("OWN",)}
     given = SYSTEM[format_]("theirs")
     kept = copy.deepcopy(given)
-    found = prompts.apply(given, format_, PromptPlan(mode=mode, text="OWN"))
+    found = prompts.apply(given, format_, PromptPlan(name="p", mode=mode, text="OWN"))
     assert found == SYSTEM[format_](*wanted[mode])
     assert given == kept
 
@@ -48,7 +48,7 @@ def test_the_prompt_stands_alone_where_the_caller_says_nothing(format_):
     given = {k: v for k, v in SYSTEM[format_]("x").items() if not k.startswith(("s", "ins"))}
     if format_ == "OpenAIChat":
         given = {"messages": [USER]}
-    found = prompts.apply(given, format_, PromptPlan(mode="Append", text="OWN"))
+    found = prompts.apply(given, format_, PromptPlan(name="p", mode="Append", text="OWN"))
     assert found == {**given, **SYSTEM[format_]("OWN")}
 
 
@@ -63,12 +63,12 @@ def test_the_prompt_stands_alone_where_the_caller_says_nothing(format_):
     ],
 )  # fmt: skip
 def test_every_spelling_is_known(format_, given, wanted):
-    assert prompts.apply(given, format_, PromptPlan(mode="Prepend", text="OWN")) == wanted
+    assert prompts.apply(given, format_, PromptPlan(name="p", mode="Prepend", text="OWN")) == wanted
 
 
 def test_a_later_system_message_is_replaced_too():
     given = {"messages": [USER, {"role": "system", "content": "b"}]}
-    found = prompts.apply(given, "OpenAIChat", PromptPlan(mode="Replace", text="OWN"))
+    found = prompts.apply(given, "OpenAIChat", PromptPlan(name="p", mode="Replace", text="OWN"))
     assert found == {"messages": [{"role": "system", "content": "OWN"}, USER]}
 
 
@@ -78,7 +78,7 @@ def test_each_target_is_sent_its_own_prompt():
     path = PathPlan(call="/", stream="/").call
     sent = {}
     for text in ("one", "two"):
-        prompt = PromptPlan(mode="Prepend", text=text)
+        prompt = PromptPlan(name="p", mode="Prepend", text=text)
         for format_ in ("OpenAIChat", "AnthropicMessages"):
             wire = Wire(format_, "m", path, QuirksPlan(), prompt)
             sent[text, format_] = requests.rewrite(body, spoken, wire)
