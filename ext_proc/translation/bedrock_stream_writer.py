@@ -13,7 +13,7 @@ from ext_proc.formats import bedrock_errors, eventstream, strict
 from ext_proc.translation.bedrock_answer import NO_METRICS, REASONS, write_usage
 from ext_proc.translation.bedrock_carried import carry
 from ext_proc.translation.bedrock_write import tool_id
-from ext_proc.translation.codec import Asked, Json
+from ext_proc.translation.codec import Asked, Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
     CallBegan,
@@ -27,6 +27,9 @@ from ext_proc.translation.neutral import (
     Used,
 )
 
+_MOST_HELD = 16 * 1024 * 1024
+_LEAST_HELD = 64
+"""Characters that a piece counts at least, as it takes memory."""
 Piece = TextPiece | ThinkingPiece | RefusalPiece | CallBegan | CallPiece
 """Of a block."""
 
@@ -36,20 +39,34 @@ class _Open:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self._pieces: list[str] = []
-        self._complete: bool | None = None
+        self._unread: list[str] = []
+        self._depth = 0
+        self._begun = self._quoted = self._escaped = False
 
     def add(self, arguments: str) -> None:
         """Take more of its arguments."""
-        self._pieces.append(arguments)
-        self._complete = None
+        self._unread.append(arguments)
 
     @property
     def complete(self) -> bool:
-        """Nothing can follow."""
-        if self._complete is None:
-            self._complete = strict.is_json("".join(self._pieces))
-        return self._complete
+        """Nothing can follow: every bracket is closed. No piece is read twice."""
+        unread, self._unread = "".join(self._unread), []
+        for character in unread:
+            self._read(character)
+        return self._begun and self._depth == 0
+
+    def _read(self, character: str) -> None:
+        if self._escaped:
+            self._escaped = False
+        elif self._quoted:
+            self._quoted = character != '"'
+            self._escaped = character == "\\"
+        elif character == '"':
+            self._quoted = True
+        elif character in "{[":
+            self._begun, self._depth = True, self._depth + 1
+        elif character in "}]":
+            self._depth -= 1
 
 
 class Writer:
@@ -63,6 +80,8 @@ class Writer:
         """What the open block is: text, reasoning or a call; empty: none is open."""
         self._waiting: list[Delta] = []
         """What came while a call was not complete."""
+        self._held = 0
+        """Characters of it."""
         self._usage: Usage | None = None
         self._began = self._finished = self._failed = False
 
@@ -114,17 +133,23 @@ class Writer:
             if piece.arguments:
                 yield self._delta({"toolUse": {"input": piece.arguments}})
         elif called and not called.complete:
-            self._waiting.append(piece)
+            self._wait(piece)
         elif self._waiting:
-            self._waiting.append(piece)
+            self._wait(piece)
             yield from self._release()
         else:
             yield from self._say(piece)
 
+    def _wait(self, piece: Piece) -> None:
+        self._waiting.append(piece)
+        self._held += len(_said(piece)) + _LEAST_HELD
+        if self._held > _MOST_HELD:
+            raise UnreadableError("The tool calls of the provider's stream are too large.")
+
     def _release(self) -> Iterator[bytes]:
         """Go on with what waits."""
         yield from self._close()
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._held = self._waiting, [], 0
         for delta in waiting:
             yield from self._take(delta)
 
@@ -186,6 +211,18 @@ class Writer:
             yield _event("contentBlockStop", {"contentBlockIndex": self._index})
             self._index += 1
             self._open = ""
+
+
+def _said(piece: Piece) -> str:
+    match piece:
+        case TextPiece(text) | RefusalPiece(text):
+            return text
+        case CallPiece(_, arguments):
+            return arguments
+        case ThinkingPiece(text, signature, redacted):
+            return text + signature + redacted
+        case CallBegan(_, call_id, name, signature):
+            return call_id + name + signature
 
 
 def _reasoning(**delta: str) -> Json:

@@ -144,10 +144,23 @@ def _calls(message: Json) -> Iterator[ToolCall]:
 
 def read_answer(message: Json) -> tuple[Part, ...]:
     """The parts of an answer; what is not as it should be is not there."""
-    content = message.get("content")
-    said = [Text(content)] if isinstance(content, str) and content else []
+    said = [*spoken(message.get("content"))]
     refused = [Refusal(refusal)] if (refusal := string(message.get("refusal"))) else []
     return (*_thinking(message), *said, *refused, *_calls(message))
+
+
+def spoken(content: Any) -> Iterator[Text | Thinking]:
+    """What an answer's content says: words, or parts, as Mistral's reasoning models have it."""
+    if isinstance(content, str) and content:
+        yield Text(content)
+    for part in listed(content):
+        match part:
+            case {"type": "text", "text": str(words)} if words:
+                yield Text(words)
+            case {"type": "thinking", "thinking": thought}:
+                inner = (string(each.get("text")) for each in listed(thought))
+                if words := string(thought) or "".join(inner):
+                    yield Thinking(words)
 
 
 def write_messages(request: Request) -> tuple[list[Json], list[Loss]]:

@@ -129,8 +129,9 @@ class Reader(SseReader):
         thought = string(delta.get("reasoning_content") or delta.get("reasoning"))
         if thought and not delta.get("reasoning_details"):
             yield ThinkingPiece(thought, choice=at)
-        if text := string(delta.get("content")):
-            yield TextPiece(text, at)
+        for said in parts.spoken(delta.get("content")):
+            thinks = isinstance(said, Thinking)
+            yield ThinkingPiece(said.text, choice=at) if thinks else TextPiece(said.text, at)
         if refusal := string(delta.get("refusal")):
             yield RefusalPiece(refusal, at)
         for each in listed(delta.get("tool_calls")):

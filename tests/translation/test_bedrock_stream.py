@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ext_proc.call import Usage
+from ext_proc.translation import bedrock_stream_writer
 from ext_proc.translation.bedrock import CODEC
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.neutral import (
@@ -334,3 +335,23 @@ def test_pieces_that_follow_one_another_are_not_held():
     ):
         assert writer.write(said)
     assert writer.write(TextPiece("other choice", choice=1)) == b""
+
+
+@pytest.mark.parametrize("value", ["}", "{", '"}', '\\"}', "]["])
+def test_a_bracket_within_a_string_ends_no_call(value):
+    """The next call waits for the end of the arguments, not for what looks like it."""
+    text = json.dumps({"a": value})
+    said = [CallBegan(0, "a", "f"), CallPiece(0, text[:-1]), CallBegan(1, "b", "g")]
+    said += [CallPiece(0, text[-1:]), CallPiece(1, "{}"), Finished("tool_calls")]
+    content = assembled(bedrock_sdk.events(write(said)))
+    assert [json.loads(block["toolUse"]["input"]) for block in content] == [{"a": value}, {}]
+
+
+def test_what_waits_for_a_call_is_bounded(monkeypatch):
+    """A provider that never ends a call cannot fill the memory with what follows."""
+    monkeypatch.setattr(bedrock_stream_writer, "_MOST_HELD", 1000)
+    writer = CODEC.writer(ASKED)
+    writer.write(CallBegan(0, "a", "f"))
+    writer.write(TextPiece("x" * 900))
+    with pytest.raises(UnreadableError):
+        writer.write(TextPiece("x" * 100))

@@ -89,3 +89,23 @@ def test_a_call_is_why_an_answer_ended(reason, calls, finish):
     streamed = Answer("OpenAIChat", "AnthropicMessages", asked)
     written = streamed.feed(sse.encode(strict.dumps(chunk))) + streamed.end()
     assert f'"stop_reason":"{finish}"'.encode() in written
+
+
+def test_content_in_parts_is_read():
+    """Mistral's reasoning models answer in parts, and stream them so."""
+    asked = Asked("m", "req-1", 1)
+    content = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"type": "text", "text": "Yes."},
+    ]
+    answer = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+    whole = Answer("OpenAIChat", "AnthropicMessages", asked).whole(strict.dumps(answer))
+    assert json.loads(whole)["content"] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": ""},
+        {"type": "text", "text": "Yes."},
+    ]
+    chunk = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": "stop"}]}
+    streamed = Answer("OpenAIChat", "AnthropicMessages", asked)
+    written = streamed.feed(sse.encode(strict.dumps(chunk))) + streamed.end()
+    assert b'{"type":"thinking_delta","thinking":"Hm."}' in written
+    assert b'{"type":"text_delta","text":"Yes."}' in written
