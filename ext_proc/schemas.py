@@ -1,16 +1,16 @@
 """JSON Schemas: whether a request or a model's answer fits, and where it does not.
 
-The controller bounds what a schema may cost (`controller.translate.schemas`). Only yes and no are
-asked of the validator: to explain a failure it would copy all that failed, which a stranger
-decides. So the place is found by asking again, downwards; its names are the schema's own.
+The controller bounds what a schema may cost (`controller.translate.schemas`). The validator
+explains a failure by all branches of `anyOf` and `oneOf`, of every item, which a stranger decides;
+so these stand here behind a double `not`, which means the same and is not explained. A place is
+told in the schema's own names, never in a user's.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -36,33 +36,38 @@ _UNREADABLE = unreadable("The provider's answer is not what its format's answers
 _CHATS = frozenset(FAMILIES[0])
 _WORDS: frozenset[Format] = _CHATS | {"OpenAICompletions"}
 """Formats whose answers are a model's words."""
-_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
+_BRANCHES = ("anyOf", "oneOf")
+_VALUES = frozenset({"enum", "const", "default", "examples"})
+"""Keywords that hold no schemas."""
+_NAMED = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+"""Keywords that hold schemas by name."""
+_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 18, dfa_size_limit=1 << 18)
 
 
 @dataclass(frozen=True, slots=True)
 class Validator:
     """A compiled JSON Schema; equal text is compiled once."""
 
-    document: dict[str, Any]
-    parts: jsonschema_rs.ValidatorMap
+    names: frozenset[str]
+    """The properties it names."""
+    compiled: jsonschema_rs.Validator
 
     def violation(self, value: Any) -> str | None:
         """The JSON pointer of what does not fit; None if all does."""
-        return None if self._fits("#", value) else self._place("#", self.document, value)
-
-    def _fits(self, part: str, value: Any) -> bool:
-        validator = self.parts.get(part)
         try:
-            return validator is None or validator.is_valid(value)
+            self.compiled.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return "".join(map(self._step, error.instance_path))
         except ValueError:  # deeper than the validator goes
-            return False
+            return ""
+        return None
 
-    def _place(self, part: str, schema: Mapping[str, Any], value: Any) -> str:
-        for step, below, inner in _below(part, schema, value):
-            if not self._fits(below, inner):
-                node = _at(self.document, below)
-                return step + (self._place(below, node, inner) if isinstance(node, dict) else "")
-        return ""
+    def _step(self, step: str | int) -> str:
+        if isinstance(step, int):
+            return f"/{step}"
+        return "/" + (step.replace("~", "~0").replace("/", "~1") if step in self.names else "*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,15 @@ class Schema:
 @lru_cache(maxsize=1024)
 def compiled(text: str) -> Validator:
     """Compile a schema. Raise ValueError."""
-    document = json.loads(text)
-    parts = jsonschema_rs.validator_map_for(
-        document, validate_formats=False, pattern_options=_OPTIONS, offline=True
+    names: set[str] = set()
+    validator = jsonschema_rs.validator_for(
+        _unexplained(json.loads(text), names),
+        validate_formats=False,
+        mask="",
+        pattern_options=_OPTIONS,
+        offline=True,
     )
-    return Validator(document, parts)
+    return Validator(frozenset(names), validator)
 
 
 def judge_request(call: Call, schemas: Iterable[Schema], verdicts: list[Verdict]) -> Reject | None:
@@ -185,27 +194,21 @@ def _constant(_: str) -> NoReturn:
     raise ValueError("no JSON")
 
 
-def _below(part: str, schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, str, Any]]:
-    """The parts of a schema that judge a value or what stands in it: pointer, part and value."""
-    ref = schema.get("$ref")
-    if isinstance(ref, str):
-        yield "", unquote(ref), value
-    for index, _ in enumerate(schema.get("allOf", ())):
-        yield "", f"{part}/allOf/{index}", value
-    if isinstance(value, dict):
-        for name in schema.get("properties", ()):
-            if name in value:
-                step = name.replace("~", "~0").replace("/", "~1")
-                yield f"/{step}", f"{part}/properties/{step}", value[name]
-    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        first = len(schema.get("prefixItems", ()))
-        for index, item in enumerate(value[first:], first):
-            yield f"/{index}", f"{part}/items", item
+def _unexplained(schema: Any, names: set[str]) -> Any:
+    """The same schema without branches to explain; the properties it names are added to `names`."""
+    if not isinstance(schema, dict):
+        return schema
+    names.update(schema.get("properties", ()))
+    made = {keyword: _below(keyword, value, names) for keyword, value in schema.items()}
+    hidden = [{"not": {"not": {each: made.pop(each)}}} for each in _BRANCHES if each in made]
+    return {**made, "allOf": [*made.get("allOf", ()), *hidden]} if hidden else made
 
 
-def _at(document: Any, part: str) -> Any:
-    """The schema at a part's place."""
-    for step in part.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        document = document[int(name)] if isinstance(document, list) else document[name]
-    return document
+def _below(keyword: str, value: Any, names: set[str]) -> Any:
+    if keyword in _VALUES:
+        return value
+    if keyword in _NAMED and isinstance(value, dict):
+        return {name: _unexplained(each, names) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_unexplained(each, names) for each in value]
+    return _unexplained(value, names)

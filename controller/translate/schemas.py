@@ -24,8 +24,10 @@ LONGEST_BYTES = 64 * 1024
 MOST_PARTS = 2000
 """Schemas in a schema, each counted wherever a reference puts it."""
 MOST_LEVELS = 64
+MOST_PATTERNS = 64
+"""One may take 256 KiB of memory in every guard."""
 _TOO_DEEP = f"is deeper than {MOST_LEVELS} levels; make it flatter"
-_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
+_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 18, dfa_size_limit=1 << 18)
 _COSTLY = (
     *("uniqueItems", "unevaluatedItems", "unevaluatedProperties"),
     *("$dynamicRef", "$recursiveRef"),
@@ -136,6 +138,7 @@ class _Bounds:
         self._root = root
         self._known: dict[int, _Size] = {}
         self._open: set[int] = set()
+        self._patterns = 0
 
     def check(self) -> None:
         """Raise _UnfitError."""
@@ -149,10 +152,17 @@ class _Bounds:
             raise _UnfitError("has a $ref that leads back to itself; write the levels out")
         if place not in self._known:
             _check_keywords(node, is_root=node is self._root)
+            self._count_patterns(node)
             self._open.add(place)
             self._known[place] = self._sum(node, level + 1)
             self._open.remove(place)
         return self._known[place]
+
+    def _count_patterns(self, node: dict[str, Any]) -> None:
+        by_name = node.get("patternProperties")
+        self._patterns += ("pattern" in node) + (len(by_name) if isinstance(by_name, dict) else 0)
+        if self._patterns > MOST_PATTERNS:
+            raise _UnfitError(f"has more than {MOST_PATTERNS} patterns; make do with fewer")
 
     def _sum(self, node: dict[str, Any], level: int) -> _Size:
         if level > MOST_LEVELS:
@@ -174,20 +184,20 @@ class _Bounds:
         return _Size(parts, levels)
 
     def _target(self, ref: Any) -> Any:
-        if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
-            raise _UnfitError("has a $ref out of itself; a $ref must begin with #/, as #/$defs/a")
-        node: Any = self._root
-        for part in unquote(ref).split("/")[1:]:
-            node = _step(node, part.replace("~1", "/").replace("~0", "~"))
-        return node
+        _, keyword, name, *more = unquote(ref).split("/") if _is_local(ref) else ("", "", "", "")
+        if more or keyword not in _DEFINED:
+            raise _UnfitError(
+                "has a $ref out of itself or into another part; a $ref must be #/$defs/NAME"
+            )
+        definitions = self._root.get(keyword)
+        name = name.replace("~1", "/").replace("~0", "~")
+        if not isinstance(definitions, dict) or name not in definitions:
+            raise _UnfitError(f"has a $ref to what is not there; define it in {keyword}")
+        return definitions[name]
 
 
-def _step(node: Any, part: str) -> Any:
-    if isinstance(node, dict) and part in node:
-        return node[part]
-    if isinstance(node, list) and part.isascii() and part.isdigit() and int(part) < len(node):
-        return node[int(part)]
-    raise _UnfitError("has a $ref to what is not there; define it in $defs")
+def _is_local(ref: Any) -> bool:
+    return isinstance(ref, str) and ref.startswith("#/") and ref.count("/") >= 2
 
 
 def _check_keywords(node: dict[str, Any], *, is_root: bool) -> None:
