@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from crds.json_schemas import ConfigMapRef, RequestSchema, ResponseSchema
 from crds.meta import (
     ENTITY,
     SCORE,
-    DataKey,
     Label,
     Model,
     Name,
@@ -53,15 +53,6 @@ class TargetRef(Model):
     """The object."""
     section_name: Name | None = None
     """A listener of the Gateway, or a rule of the AIRoute."""
-
-
-class ConfigMapRef(Model):
-    """One key of a ConfigMap in the AIPolicy's own namespace."""
-
-    name: Name
-    """The ConfigMap."""
-    key: DataKey
-    """The key that holds the list."""
 
 
 class Guard(Model):
@@ -156,9 +147,10 @@ class RequestPolicy(Model):
         Rule(
             "has(self.maxBodySize) || has(self.unscanned) || has(self.maxPromptTokens)"
             " || has(self.maxOutputTokens) || has(self.untranslatable)"
-            " || (has(self.guards) && size(self.guards) > 0)",
+            " || (has(self.guards) && size(self.guards) > 0)"
+            " || (has(self.schemas) && size(self.schemas) > 0)",
             "request has no effect: set maxBodySize, maxPromptTokens, maxOutputTokens, unscanned,"
-            " untranslatable or guards",
+            " untranslatable, schemas or guards",
             lambda self: bool(
                 self.max_body_size
                 or self.unscanned
@@ -166,6 +158,7 @@ class RequestPolicy(Model):
                 or self.max_prompt_tokens
                 or self.max_output_tokens
                 or self.guards
+                or self.schemas
             ),
         ),
     )
@@ -188,6 +181,8 @@ class RequestPolicy(Model):
     `Drop`, when none says: it is left out and named in `x-dragoman-dropped`. `Reject`: such a
     target is not asked, and if no other is left the answer is 400. Content is never dropped.
     """
+    schemas: Annotated[tuple[RequestSchema, ...], Field(max_length=8), UniqueNames] = ()
+    """What a request must look like, in its caller's own format; else it is 422."""
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
     """All of them read the original text; Block over Redact over Label over Audit."""
 
@@ -197,10 +192,10 @@ class ResponsePolicy(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.guards) && size(self.guards) > 0",
-            "response has no effect: set guards",
-            lambda self: bool(self.guards),
-            "guards",
+            "(has(self.guards) && size(self.guards) > 0)"
+            " || (has(self.schemas) && size(self.schemas) > 0)",
+            "response has no effect: set schemas or guards",
+            lambda self: bool(self.guards or self.schemas),
         ),
         Rule(
             "!has(self.guards) || !self.guards.exists(g, g.action == 'Label')",
@@ -210,6 +205,11 @@ class ResponsePolicy(Model):
         ),
     )
 
+    schemas: Annotated[tuple[ResponseSchema, ...], Field(max_length=8), UniqueNames] = ()
+    """What a model's answer must be: JSON that fits each of them, else it is 502.
+
+    Such an answer is judged whole, so a request for a stream is 400.
+    """
     guards: Annotated[tuple[Guard, ...], Field(max_length=32), UniqueNames] = ()
     """As for requests; streams are redacted as they pass."""
 

@@ -25,6 +25,7 @@ FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"
 TRANSLATED_HEADER = "x-dragoman-translated"
 
+_Sound = Literal["OpenAISpeech", "OpenAITranscription", "OpenAIAudioTranslation"]
 Format = Literal[
     "OpenAIChat",
     "OpenAIResponses",
@@ -37,9 +38,7 @@ Format = Literal[
     "OpenAICompletions",
     "OpenAIModerations",
     "OpenAIImages",
-    "OpenAISpeech",
-    "OpenAITranscription",
-    "OpenAIAudioTranslation",
+    _Sound,
     "Rerank",
 ]
 FAMILIES: tuple[tuple[Format, ...], ...] = (
@@ -56,16 +55,8 @@ FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = {
     **dict.fromkeys(_ANTHROPIC, ("anthropic-version", "anthropic-beta")),
 }
 """Headers in which callers of a format say more; none names an account."""
-Origin = Literal[
-    "System",
-    "User",
-    "Assistant",
-    "Reasoning",
-    "ToolCalls",
-    "ToolResults",
-    "ToolDefinitions",
-    "Other",
-]
+_Turn = Literal["System", "User", "Assistant", "Reasoning"]
+Origin = Literal[_Turn, "ToolCalls", "ToolResults", "ToolDefinitions", "Other"]
 Selection = Literal["Weighted", "LowestCost", "LowestLatency", "LeastBusy"]
 GuardType = Literal["PII", "Secrets", "PromptInjection", "Keywords"]
 Action = Literal["Block", "Redact", "Label", "Audit"]
@@ -97,6 +88,16 @@ class GuardPlan(PlanModel):
     """What action Label sets."""
 
 
+class SchemaPlan(PlanModel):
+    """A JSON Schema of one AIPolicy; `formats`: of the requests it judges, empty for all."""
+
+    name: str
+    policy: str
+    text: str
+    enforced: bool
+    formats: tuple[Format, ...] = ()
+
+
 class BindingPlan(PlanModel):
     """Requests with these labels are served by none but these AIBackends."""
 
@@ -114,6 +115,8 @@ class Guards(PlanModel):
 
     request: tuple[GuardPlan, ...] = ()
     response: tuple[GuardPlan, ...] = ()
+    request_schemas: tuple[SchemaPlan, ...] = ()
+    response_schemas: tuple[SchemaPlan, ...] = ()
     max_body_bytes: int | None = None
     block_unscanned: bool = False
     refuse_losses: bool = False
@@ -239,10 +242,7 @@ class Candidate(PlanModel):
 
 
 class MatchTier(PlanModel):
-    """The matches of equally specific hostnames that ask for equally many labels.
-
-    Lists are in order of precedence.
-    """
+    """The matches of equally specific hostnames and equally many labels, in their precedence."""
 
     labels: int = 0
     """How many labels each match asks for."""

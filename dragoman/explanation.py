@@ -16,7 +16,7 @@ from controller.translate import Translation, hostnames
 from crds.plan import Guards, RoutePlan, VirtualHostPlan, canonical, resource_name, version
 from dragoman import precedence, reasons
 from dragoman.reasons import LeftOut
-from ext_proc import admission, door, matching, plans, targets
+from ext_proc import admission, door, matching, plans, schemas, targets
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Reject, Verdict
 from ext_proc.case import Case
@@ -24,6 +24,7 @@ from ext_proc.machine import World
 from ext_proc.matching import Traits
 from ext_proc.plans import Host, Snapshot, Update
 from ext_proc.record import OTHER
+from ext_proc.schemas import JSON_SCHEMA
 from ext_proc.slots import Slots
 
 _MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
@@ -52,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One guard, and what it found."""
+    """One guard or schema, and what it found."""
 
     guard: str
     policy: str
@@ -64,7 +65,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The request guards of a Gateway, a listener, an AIRoute or a rule."""
+    """The request guards and schemas of a Gateway, a listener, an AIRoute or a rule."""
 
     name: str
     reached: bool
@@ -267,6 +268,10 @@ def _levels(plan: VirtualHostPlan, admitted: Admission) -> Iterator[Level]:
 
 def _judged(guards: Guards, verdicts: Iterable[Verdict]) -> Iterator[Judged]:
     said = {(each.policy, each.guard, each.type): dict(each.found) for each in verdicts}
+    for schema in guards.request_schemas:
+        found = said.get((schema.policy, schema.name, JSON_SCHEMA))
+        action = "Block" if schema.enforced else "Audit"
+        yield Judged(schema.name, schema.policy, JSON_SCHEMA, action, found)
     for plan in guards.request:
         found = said.get((plan.policy, plan.name, plan.type))
         yield Judged(plan.name, plan.policy, plan.type, plan.action, found)
@@ -279,7 +284,7 @@ def _refused(admitted: Admission) -> Refusal | None:
             return Refusal("the rule", 503, "no_backend", "No backend of this model is in service.")
         return None
     blocking = [f"{v.guard} of {v.policy}" for v in admitted.verdicts if v.action == "Block"]
-    if reject.code == "blocked_by_policy" and blocking:
+    if reject.code in ("blocked_by_policy", schemas.CODE) and blocking:
         return _refusal(", ".join(blocking), reject)
     return _refusal("matching" if admitted.call and not admitted.match else "admission", reject)
 

@@ -4,11 +4,20 @@ Pure but for the body it is given, so that a large one can be judged on another 
 target serves is chosen in `exchange`, where other requests are known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crds.plan import TargetPlan
-from ext_proc import authorization, lengths, matching, outgoing, pipeline, stickiness, tokens
+from ext_proc import (
+    authorization,
+    lengths,
+    matching,
+    outgoing,
+    pipeline,
+    schemas,
+    stickiness,
+    tokens,
+)
 from ext_proc.call import Call, Line, Reject, Verdict
 from ext_proc.formats import parameters
 from ext_proc.formats.dialect import Dialect
@@ -77,7 +86,7 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
         return call
     admission.call = call
     inspection = Inspection("request", call.texts, call.unscanned, admission.verdicts)
-    reject = _inspect(inspection, host)
+    reject = _inspect(inspection, host, call)
     admission.labels = frozenset(inspection.labels)
     if reject is not None:
         return reject
@@ -91,7 +100,8 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
     if (
         reject := _unavailable(own)
         or _too_large(body, limits)
-        or _inspect(inspection, own)
+        or _inspect(inspection, own, call)
+        or _stream(call, (*host, *own))
         or _authorize(admission, match, (*host, *own))
         or _measure(asked, admission, call, match)
     ):
@@ -137,9 +147,18 @@ def _authorize(admission: Admission, match: Match, levels: Iterable[Level]) -> R
     return permitted.reject
 
 
-def _inspect(inspection: Inspection, levels: Iterable[Level]) -> Reject | None:
-    refusals = [pipeline.judge(inspection, level.request) for level in levels]
+def _inspect(inspection: Inspection, levels: Sequence[Level], call: Call) -> Reject | None:
+    """Ask all schemas and guards, so that each verdict is recorded; the first refusal counts."""
+    asked = [schema for level in levels for schema in level.request_schemas]
+    refusals = [schemas.judge_request(call, asked, inspection.verdicts)]
+    refusals += [pipeline.judge(inspection, level.request) for level in levels]
     return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _stream(call: Call, levels: Iterable[Level]) -> Reject | None:
+    """Refuse a stream where answers must fit a schema."""
+    demands = (schema for level in levels for schema in level.response_schemas)
+    return schemas.NO_STREAM if call.stream and schemas.demanded(call.format, demands) else None
 
 
 def _unavailable(levels: Iterable[Level]) -> Reject | None:

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crds.plan import BindingPlan, GuardPlan, Guards, GuardType
+from crds.plan import BindingPlan, GuardPlan, Guards, GuardType, SchemaPlan
+from ext_proc import schemas
 from ext_proc.call import Reject
 from ext_proc.detectors import injection, keywords, pii, secrets
 from ext_proc.detectors.injection import Detector as InjectionDetector
 from ext_proc.detectors.span import SpanDetector
+from ext_proc.schemas import Schema
 from ext_proc.stages.injection import injection as score_texts
 from ext_proc.stages.inspection import Inspection, Stage
 from ext_proc.stages.redact import redact
@@ -60,6 +62,8 @@ class Level:
     max_output_tokens: int | None = None
     refuse_output_above: int | None = None
     bindings: tuple[BindingPlan, ...] = ()
+    request_schemas: tuple[Schema, ...] = ()
+    response_schemas: tuple[Schema, ...] = ()
     refuse_losses: bool = False
     unavailable: bool = False
 
@@ -110,9 +114,15 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
         max_output_tokens=guards.max_output_tokens,
         refuse_output_above=guards.refuse_output_above,
         bindings=guards.bindings,
+        request_schemas=tuple(map(_schema, guards.request_schemas)),
+        response_schemas=tuple(map(_schema, guards.response_schemas)),
         refuse_losses=guards.refuse_losses,
         unavailable=bool(guards.unavailable),
     )
+
+
+def _schema(plan: SchemaPlan) -> Schema:
+    return Schema(plan, schemas.compiled(plan.text))
 
 
 def _stage(guard: Guard) -> Stage:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from crds import plan
 from crds.plan import GuardPlan, Guards, RoutePlan, RulePlan, VirtualHostPlan
-from ext_proc import pipeline
+from ext_proc import pipeline, schemas
 from ext_proc.pipeline import Detectors, Level
 
 Patterns = Mapping[str, Any]
@@ -132,6 +132,9 @@ def _compiled(text: str) -> Any:
 
 def _detectors(name: str, each: VirtualHostPlan | RoutePlan, known: Detectors) -> Detectors:
     try:
+        for level in _levels(each):
+            for schema in (*level.request_schemas, *level.response_schemas):
+                schemas.compiled(schema.text)
         return pipeline.detectors(_guards(each), known)
     except Exception as error:
         raise UnusablePlanError(name) from error
@@ -152,15 +155,17 @@ def _kept_guards(hosts: Mapping[str, Host], routes: Mapping[str, Route]) -> Iter
 
 
 def _guards(each: VirtualHostPlan | RoutePlan) -> Iterator[GuardPlan]:
-    levels: Iterable[Guards]
-    match each:
-        case VirtualHostPlan():
-            levels = each.guards
-        case RoutePlan():
-            levels = (each.guards, *(rule.guards for rule in each.rules))
-    for level in levels:
+    for level in _levels(each):
         yield from level.request
         yield from level.response
+
+
+def _levels(each: VirtualHostPlan | RoutePlan) -> Iterable[Guards]:
+    match each:
+        case VirtualHostPlan():
+            return each.guards
+        case RoutePlan():
+            return (each.guards, *(rule.guards for rule in each.rules))
 
 
 class Plans:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from crds.plan import ATTEMPTS_NAMESPACE, TARGET_HEADER, Format, TargetPlan
-from ext_proc import account, health, response, tokens
+from ext_proc import account, health, response, schemas, tokens
 from ext_proc.attempts import Answered
 from ext_proc.call import Call, Reject
 from ext_proc.case import Case
@@ -62,7 +62,10 @@ class Reception:
             return case.refuse(response.local(status))
         spoken = self._wires[target.cluster].format
         guarded = spoken != self._call.format or any(level.response for level in self._levels)
-        if reject := response.refusal(status, headers, DIALECTS[spoken], guarded=guarded):
+        demands = (schema for level in self._levels for schema in level.response_schemas)
+        whole = schemas.demanded(self._call.format, demands)
+        how = DIALECTS[spoken]
+        if reject := response.refusal(status, headers, how, guarded=guarded, whole=whole):
             return case.refuse(reject)
         case.facts.served = status < 300
         case.facts.status = errors.status(self._call.format, status)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ext_proc import pipeline
+from ext_proc import pipeline, schemas
 from ext_proc.call import Call, Reject, Usage, Verdict
 from ext_proc.field import Fields
 from ext_proc.formats import errors
@@ -28,6 +28,9 @@ _ENCODED = Reject(502, "provider_bad_response", "The provider's answer has a con
 _NO_TYPE = Reject(
     502, "provider_bad_response", "The provider's answer is neither JSON nor an event stream."
 )
+_NOT_WHOLE = Reject(
+    502, "provider_bad_response", "The provider's answer is not JSON, so no schema can judge it."
+)
 TOO_LARGE = Reject(
     502, "provider_bad_response", "The provider's answer is too large to be inspected."
 )
@@ -44,11 +47,12 @@ def local(status: int) -> Reject:
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], spoken: Dialect, *, guarded: bool
+    status: int, headers: Mapping[str, str], spoken: Dialect, *, guarded: bool, whole: bool = False
 ) -> Reject | None:
     """Refuse a response by its headers alone; its body is dropped.
 
     `guarded`: only what can be read may pass, or what the format has that no guard could read.
+    `whole`: only JSON may pass.
     """
     if status in (401, 403):
         return _AUTH_FAILED
@@ -56,6 +60,8 @@ def refusal(
         return _ENCODED
     if status < 200 or 300 <= status < 400:
         return _NO_TYPE
+    if status < 300 and whole and media_type(headers) != JSON:
+        return _NOT_WHOLE
     if status < 300 and guarded and not _expected(media_type(headers), spoken):
         return _NO_TYPE
     return None
@@ -136,7 +142,7 @@ class Whole:
             self._learn(measured.usage, measured.model, invalid=measured.usage_invalid)
             if self.result.usage is None:
                 self.result.output_tokens = self._count(measured.text)
-            return body
+            return self._conform(body) or body
         return self._inspected(body)
 
     def _body(self) -> bytes | Reject:
@@ -145,6 +151,10 @@ class Whole:
         self._pieces.clear()
         served = self._status < 300
         return self._answer.whole(body) if self._answer and served else body
+
+    def _conform(self, body: bytes) -> Reject | None:
+        asked = [schema for level in self._levels for schema in level.response_schemas]
+        return schemas.judge_answer(self._dialect.name, body, asked, self.result.verdicts)
 
     def _inspected(self, body: bytes) -> bytes | Reject:
         if self._status < 300:
@@ -158,6 +168,8 @@ class Whole:
             self.result.output_tokens = sum(self._count(text.value) for text in response.texts)
         inspection = Inspection("response", response.texts, Counter(), self.result.verdicts)
         refusals = [pipeline.judge(inspection, level.response) for level in self._levels]
+        if self._status < 300:
+            refusals.append(self._conform(body))
         if refused := next((each for each in refusals if each is not None), None):
             return refused
         pipeline.finish(inspection)

@@ -34,6 +34,8 @@ _PLACES: Mapping[str, tuple[_Place, ...]] = {
     "AIPolicy": (
         _Place(("request", "guards", "configMapRef"), "ConfigMap"),
         _Place(("response", "guards", "configMapRef"), "ConfigMap"),
+        _Place(("request", "schemas", "configMapRef"), "ConfigMap"),
+        _Place(("response", "schemas", "configMapRef"), "ConfigMap"),
     ),
     "Gateway": (
         _Place(("listeners", "tls", "certificateRefs"), "Secret", across=True),

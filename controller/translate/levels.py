@@ -1,8 +1,8 @@
 """Levels: what the AIPolicies of a Gateway, a listener, an AIRoute or a rule amount to.
 
-Safety adds up and cannot be undone below: guards accumulate, the older policy's first; the smallest
-body limit and the strictest word on unscanned content are in force. A policy that asked for less
-is told who won. Nothing here knows how levels follow each other in a request.
+Safety adds up and cannot be undone below: guards and schemas accumulate, the older policy's first;
+the smallest body limit and the strictest word on unscanned content are in force. A policy that
+asked for less is told who won. Nothing here knows how levels follow each other in a request.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -172,6 +172,8 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
     return Guards(
         request=tuple(guard for policy in policies for guard in policy.request),
         response=tuple(guard for policy in policies for guard in policy.response),
+        request_schemas=tuple(each for policy in policies for each in policy.request_schemas),
+        response_schemas=tuple(each for policy in policies for each in policy.response_schemas),
         max_body_bytes=min(sizes, default=None),
         block_unscanned=any(policy.unscanned == "Block" for policy in policies),
         refuse_losses=any(policy.untranslatable == "Reject" for policy in policies),

@@ -1,4 +1,4 @@
-"""Policies: what each AIPolicy asks for, with its word lists read.
+"""Policies: what each AIPolicy asks for, with its word lists and schemas read.
 
 A policy that is broken keeps its last accepted version; without one it is unavailable, and whatever
 it applies to answers 503. Only `mode: Audit` is different: it never blocks, so a broken guard of it
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from controller.resources import Object, Resources
-from controller.translate import bindings, gateways
+from controller.translate import bindings, config_maps, gateways, schemas
 from controller.translate.conditions import Fault
 from crds.aipolicy import AIPolicySpec, Guard, OutputLimit, TargetRef
 from crds.entities import ENTITIES
 from crds.explain import closest
+from crds.json_schemas import ResponseSchema
 from crds.meta import Key
-from crds.plan import BindingPlan, GuardPlan
+from crds.plan import BindingPlan, GuardPlan, SchemaPlan
 
 LONGEST_WORD = 200
 """As `words` in the AIPolicy itself."""
@@ -40,6 +41,8 @@ class Policy:
     max_prompt_tokens: int | None = None
     max_output_tokens: OutputLimit | None = None
     bindings: tuple[BindingPlan, ...] = ()
+    request_schemas: tuple[SchemaPlan, ...] = ()
+    response_schemas: tuple[SchemaPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,14 @@ def _guards(spec: AIPolicySpec) -> Iterator[tuple[str, Guard]]:
             yield f"spec.{name}.guards[{index}]", guard
 
 
+def _schemas(spec: AIPolicySpec) -> Iterator[tuple[str, ResponseSchema]]:
+    """Every JSON Schema with its field path."""
+    for index, schema in enumerate(spec.request.schemas if spec.request else ()):
+        yield f"spec.request.schemas[{index}]", schema
+    for index, answered in enumerate(spec.response.schemas if spec.response else ()):
+        yield f"spec.response.schemas[{index}]", answered
+
+
 def _wrong(policy: Object[AIPolicySpec], resources: Resources) -> Iterator[Fault]:
     for place, guard in _guards(policy.spec):
         for entity in guard.entities:
@@ -124,6 +135,8 @@ def _wrong(policy: Object[AIPolicySpec], resources: Resources) -> Iterator[Fault
                 yield Fault(policy.key, "Accepted", "UnsupportedValue", f"{place}.entities", text)
         if guard.config_map_ref is not None:
             yield from _wrong_words(policy.key, f"{place}.configMapRef", guard, resources)
+    for place, schema in _schemas(policy.spec):
+        yield from schemas.faults(policy.key, place, schema, resources)
 
 
 def _wrong_words(policy: Key, place: str, guard: Guard, resources: Resources) -> Iterator[Fault]:
@@ -131,13 +144,11 @@ def _wrong_words(policy: Key, place: str, guard: Guard, resources: Resources) ->
     ref = guard.config_map_ref
     if ref is None:
         return
-    key = Key("ConfigMap", policy.namespace, ref.name)
-    content = resources.config_maps.get(key, {}).get(ref.key)
+    content = config_maps.content(policy, ref, resources)
     if content is None:
-        known = key in resources.config_maps
-        text = f"{key} has no key {ref.key}" if known else f"{key} does not exist"
-        yield Fault(policy, "ResolvedRefs", "ConfigMapNotFound", place, text)
+        yield config_maps.missing(policy, place, ref, resources)
         return
+    key = config_maps.key(policy, ref)
     words = _lines(content)
     too_long = [str(number) for number, word in words if len(word) > LONGEST_WORD]
     if not words:
@@ -161,10 +172,16 @@ def _policy(
     spec = policy.spec
     enforced = spec.mode == "Enforce"
     plans: dict[str, list[GuardPlan]] = {"request": [], "response": []}
+    shapes: dict[str, list[SchemaPlan]] = {"request": [], "response": []}
+    broken = {field.rpartition(".")[0] for field in leave_out}
     for place, guard in _guards(spec):
-        if not any(field.startswith(f"{place}.") for field in leave_out):
+        if place not in broken:
             side = place.split(".")[1]
             plans[side].append(_guard(policy.key, guard, resources, enforced=enforced))
+    for place, schema in _schemas(spec):
+        if place not in broken:
+            side = place.split(".")[1]
+            shapes[side].append(schemas.plan(policy.key, schema, resources, enforced=enforced))
     request = spec.request
     return Policy(
         policy.key,
@@ -179,14 +196,15 @@ def _policy(
         request.max_prompt_tokens if request and enforced else None,
         request.max_output_tokens if request and enforced else None,
         tuple(bindings.plan(policy.key, each, enforced=enforced) for each in spec.authorization),
+        tuple(shapes["request"]),
+        tuple(shapes["response"]),
     )
 
 
 def _guard(policy: Key, guard: Guard, resources: Resources, *, enforced: bool) -> GuardPlan:
     words = guard.words
     if guard.config_map_ref is not None:
-        ref = guard.config_map_ref
-        content = resources.config_maps[Key("ConfigMap", policy.namespace, ref.name)][ref.key]
+        content = config_maps.content(policy, guard.config_map_ref, resources) or ""
         words = tuple(word for _, word in _lines(content))
     return GuardPlan(
         name=guard.name,

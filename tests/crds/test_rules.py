@@ -127,7 +127,10 @@ guards = st.fixed_dictionaries(
         "label": choice({"name": "pii", "value": "true"}),
     },
 )
-sides = st.fixed_dictionaries({}, optional={"guards": st.lists(guards, max_size=1)})
+schemas = choice([], [{"name": "a", "configMapRef": {"name": "c", "key": "k"}}])
+sides = st.fixed_dictionaries(
+    {}, optional={"guards": st.lists(guards, max_size=1), "schemas": schemas}
+)
 policies = st.fixed_dictionaries(
     {
         "targetRefs": st.lists(

@@ -131,6 +131,7 @@ def test_each_target_that_is_left_out_is_told_why(ask) -> None:
     [
         ("forbidden", "any", (), 403, "words of default/baseline"),
         ("curious", "any", (), 403, "own-words of default/own"),
+        ("hi", "off-limits", (), 422, "models of default/own"),
         ("mail jane@example.org", "any", (), 403, "stays of default/baseline"),
         ("hi", "any", ("--path", "/v1/nothing"), 404, "the format table"),
         ("hi", "any", ("--method", "put"), 405, "the format table"),
@@ -165,6 +166,15 @@ def test_the_selection_and_what_it_goes_by(
     costs = [float(line.split("LowestCost ")[1].split(",")[0]) for line in lines]
     assert costs == sorted(costs)
     assert costs[0] > 0
+
+
+def test_schemas_stand_with_the_guards(ask) -> None:
+    _, document, text = ask("curious", "off-limits")
+    assert [each["found"] for each in document["levels"][-1]["guards"]] == [
+        {"Violation": 1},
+        {"Keyword": 1},
+    ]
+    assert "  models of default/own (JSONSchema): Block, Violation 1\n" in text
 
 
 def test_levels_after_a_refusal_are_not_reached(ask) -> None:

@@ -50,9 +50,13 @@ def test_every_place_where_something_is_referred_to() -> None:
     }
     policy = {
         "request": {"guards": [{"name": "a"}, {"configMapRef": {"name": "w-1", "key": "k"}}]},
-        "response": {"guards": [{"configMapRef": {"name": "w-2", "key": "k"}}]},
+        "response": {
+            "guards": [{"configMapRef": {"name": "w-2", "key": "k"}}],
+            "schemas": [{"configMapRef": {"name": "s-2", "key": "k"}}],
+        },
     }
-    assert {key.name for key in found("AIPolicy", policy)} == {"w-1", "w-2"}
+    policy["request"]["schemas"] = [{"configMapRef": {"name": "s-1", "key": "k"}}]
+    assert {key.name for key in found("AIPolicy", policy)} == {"w-1", "w-2", "s-1", "s-2"}
     parameters = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "p"}}
     spec = {**gateway({"name": "tls"}), "infrastructure": parameters}
     assert found("Gateway", spec) == {Key("Secret", "team", "tls"), Key("ConfigMap", "team", "p")}
