@@ -211,6 +211,11 @@ def _token(stated: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and is_token(value) else None
 
 
+def told(status: int, message: str) -> str:
+    """A provider's words in a stream, as far as they are for the caller."""
+    return _message(status, {"message": message})
+
+
 def _message(status: int, stated: Mapping[str, Any]) -> str:
     message = stated.get("message")
     if status not in _EXPLAINED or not isinstance(message, str) or not message:

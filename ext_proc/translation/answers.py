@@ -1,13 +1,14 @@
 """Answers: what a provider said in its format → what the caller reads in its own."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from crds.plan import Format
 from ext_proc.call import Reject, Usage
-from ext_proc.formats import strict
+from ext_proc.formats import errors, strict
 from ext_proc.formats.dialect import unreadable
 from ext_proc.translation.codec import Asked, StreamReader, UnreadableError
-from ext_proc.translation.neutral import Delta
+from ext_proc.translation.neutral import Delta, Failed
 from ext_proc.translation.table import CODECS
 
 _UNREADABLE = "The provider's answer is not what its format's answers are."
@@ -63,7 +64,14 @@ class Answer:
         pieces = []
         try:
             for delta in read(self._reader):
-                pieces.append(self._writer.write(delta))  # noqa: PERF401 -- what was read before a failure counts
+                pieces.append(self._writer.write(_safe(delta)))  # noqa: PERF401 -- what was read before a failure counts
         except UnreadableError as error:
             self.failed = unreadable(str(error))
         return b"".join(pieces)
+
+
+def _safe(delta: Delta) -> Delta:
+    """Of an error, no more than an error's body would tell."""
+    if not isinstance(delta, Failed):
+        return delta
+    return replace(delta, message=errors.told(delta.status, delta.message))
