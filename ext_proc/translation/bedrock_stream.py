@@ -25,8 +25,8 @@ from ext_proc.translation.neutral import (
     ThinkingPiece,
     Used,
 )
+from ext_proc.translation.sse_reader import CUT
 
-_CUT = "The provider's stream ended early."
 _MOST_CALLS = 4096
 _MOST_HELD = 1024 * 1024
 """Characters of signatures that wait for the end of their block."""
@@ -69,7 +69,7 @@ class Reader:
     def end(self) -> Iterator[Delta]:
         """The provider ended. Raise UnreadableError."""
         if not self._over or self._messages.cut:
-            raise UnreadableError(_CUT)
+            raise UnreadableError(CUT)
         return iter(())
 
     def _message(self, message: Message) -> Iterable[Delta]:

@@ -8,14 +8,13 @@ later ones by level.
 from dataclasses import replace
 from typing import Any, get_args
 
-import orjson
 import re2
 
 from ext_proc.translation import gemini_schema
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.gemini_fields import fields, items, whole
 from ext_proc.translation.neutral import Effort, Json, Loss, Output, Reasoning, Request
-from ext_proc.translation.values import text
+from ext_proc.translation.values import number, text
 
 _WHERE = "generationConfig"
 _NUMBERS = {
@@ -41,7 +40,11 @@ def read(value: Any, request: Request) -> Request:
     if value is None:
         return request
     named = fields(value, _WHERE)
-    numbers = {ours: _number(named, name) for name, ours in _NUMBERS.items() if name in named}
+    numbers = {
+        ours: number(named[name], f"{_WHERE}.{name}")
+        for name, ours in _NUMBERS.items()
+        if name in named
+    }
     choices = whole(named.get("candidateCount"), f"{_WHERE}.candidateCount")
     if choices is not None and not 1 <= choices <= 128:
         raise UnspeakableError(f"{_WHERE}.candidateCount", "must be from 1 to 128")
@@ -70,13 +73,6 @@ _SAID = {
     "responseJsonSchema": "output",
     "thinkingConfig": "reasoning",
 }
-
-
-def _number(named: Json, name: str) -> Any:
-    value = named[name]
-    if isinstance(value, bool) or not isinstance(value, int | orjson.Fragment):
-        raise UnspeakableError(f"{_WHERE}.{name}", "must be a number")
-    return value
 
 
 def _output(named: Json) -> Output | None:

@@ -30,10 +30,10 @@ from ext_proc.translation.neutral import (
     ToolCall,
     Used,
 )
+from ext_proc.translation.sse_reader import CUT
 
 _MOST_ARGUMENTS = 16 * 1024 * 1024
 _NOT_JSON = "An event of the provider's stream is not JSON."
-_CUT = "The provider's stream ended before its answer."
 _FAILED = "The provider failed in the middle of its answer."
 
 
@@ -67,7 +67,7 @@ class Reader:
         if self._over:
             return
         if not self._reasons or None in self._reasons.values():
-            raise UnreadableError(_CUT)
+            raise UnreadableError(CUT)
         for index, reason in sorted(self._reasons.items()):
             calls = self._calls.get(index, 0) > 0
             yield Finished(gemini_answer.finish(reason, calls=calls), choice=index)

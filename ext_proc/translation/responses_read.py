@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from ext_proc.call import Line
 from ext_proc.translation import responses_items, responses_tools
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Effort, Loss, Output, Reasoning, Request, Text
 from ext_proc.translation.responses_parts import string
+from ext_proc.translation.values import number
 
 _ESSENTIAL = frozenset({"previous_response_id", "conversation", "background", "prompt"})
 _NUMBERS = ("temperature", "top_p")
@@ -70,7 +69,7 @@ def read_request(document: Json, line: Line) -> Request:
         user=string(document, user, ""),
         said={**_SAID, "user": user},
         lost=(*items.lost, *unusable, *_losses(document)),
-        **{name: _number(document, name) for name in _NUMBERS},
+        **{name: number(document.get(name), name) for name in _NUMBERS},
     )
     if not request.messages and not request.system:
         raise UnspeakableError("input", "must not be empty.")
@@ -153,11 +152,4 @@ def _count(document: Json, key: str) -> int | None:
     value = document.get(key)
     if value is not None and (type(value) is not int or value < 1):
         raise UnspeakableError(key, "must be a whole number above 0.")
-    return value
-
-
-def _number(document: Json, key: str) -> Any:
-    value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float | orjson.Fragment | None):
-        raise UnspeakableError(key, "must be a number.")
     return value
