@@ -108,14 +108,14 @@ def test_failures_in_a_row_eject_and_are_told(pair) -> None:
         assert response.headers["x-dragoman-backend"] == "default/dear"
         assert response.headers["x-dragoman-attempts"] == "2"
         record = run.record(response.headers["x-request-id"])
-        assert record["failed"] == [{"backend": "default/cheap", "model": "m"}]
+        assert record["failed"] == [{"backend": "default/cheap", "model": "m", "prompt": None}]
     both.cheap.fault = ""
     asked = len(both.cheap.received)
     after = both.ask("retried")
     assert after.headers["x-dragoman-attempts"] == "1"
     assert run.record(after.headers["x-request-id"])["failed"] == []
     assert len(both.cheap.received) == asked
-    labels = 'backend="default/{}",model="m",route="default/assistant",rule="retried"'
+    labels = 'backend="default/{}",model="m",prompt="",route="default/assistant",rule="retried"'
     metrics = run.metrics()
     assert f"dragoman_target_failures_total{{{labels.format('cheap')}}} 3.0" in metrics
     answers = labels.format("dear") + ',status="200"'
