@@ -51,7 +51,7 @@ TABLED = Tabled(
 DIALECT = replace(
     TABLED.as_dialect(),
     decode_request=decode_request,
-    encode_request=anthropic_messages.encode_request,
+    encode_request=dialect.unchanged,
     error=errors.anthropic,
     stream_error=errors.anthropic_stream,
     provider_error=provider_error,

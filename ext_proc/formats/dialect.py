@@ -218,6 +218,13 @@ def loads_response(body: bytes) -> dict[str, Any] | Reject:
         return unreadable("The provider's answer is not the JSON it should be.")
 
 
+def unchanged(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
+    """Encode a request of a format whose answers state their usage anyway."""
+    if call.edited or any(text.changed for text in call.texts):
+        return strict.dumps(call.document)
+    return call.original
+
+
 def safe_error(document: dict[str, Any], table: Table) -> Response:
     """Make a response of a provider's error that was cleaned."""
     found = Found()

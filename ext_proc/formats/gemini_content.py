@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, gemini_stream, strict, usage
+from ext_proc.formats import dialect, errors, gemini_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.gemini_tables import ERROR, REQUEST, RESPONSE, ROLES
 
@@ -50,13 +50,6 @@ def _refused(document: dict[str, Any]) -> Reject | None:
         if role is not None and (not isinstance(role, str) or role not in ROLES):
             return dialect.malformed(f"The `role` of a content is one of {', '.join(ROLES)}.")
     return None
-
-
-def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
-    """Encode a request; streams of this format state their usage anyway."""
-    if call.edited or any(text.changed for text in call.texts):
-        return strict.dumps(call.document)
-    return call.original
 
 
 def decode_response(body: bytes) -> Response | Reject:
@@ -131,7 +124,7 @@ def provider_error(status: int, body: bytes) -> Response:
 DIALECT = Dialect(
     name="GeminiContent",
     decode_request=decode_request,
-    encode_request=encode_request,
+    encode_request=dialect.unchanged,
     decode_response=decode_response,
     measure=measure,
     stream=gemini_stream.open_stream,

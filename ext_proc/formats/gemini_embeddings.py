@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, gemini_stream, strict, usage
+from ext_proc.formats import dialect, errors, gemini_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.gemini_tables import CONTENT, ERROR, USAGE
 from ext_proc.formats.protobuf import Message
@@ -68,13 +68,6 @@ def _asks(request: dict[str, Any], model: str) -> bool:
     return ours and isinstance(request.get("content"), dict)
 
 
-def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
-    """Encode a batch; its answer states what usage there is anyway."""
-    if call.edited or any(text.changed for text in call.texts):
-        return strict.dumps(call.document)
-    return call.original
-
-
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
     document = dialect.loads_response(body)
@@ -121,7 +114,7 @@ def provider_error(status: int, body: bytes) -> Response:
 DIALECT = Dialect(
     name="GeminiEmbeddings",
     decode_request=decode_request,
-    encode_request=encode_request,
+    encode_request=dialect.unchanged,
     decode_response=decode_response,
     measure=measure,
     stream=gemini_stream.open_stream,

@@ -14,7 +14,7 @@ import msgspec
 
 from crds.plan import Origin
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, openai_stream, strict, usage
+from ext_proc.formats import dialect, errors, openai_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ENVELOPE, ERROR
 from ext_proc.formats.rules import Path, Prose, Token, Vector
@@ -99,13 +99,6 @@ def is_input(given: Any) -> bool:
     return kinds in ({str}, {int})
 
 
-def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
-    """Encode a request; its answer states the usage anyway."""
-    if call.edited or any(text.changed for text in call.texts):
-        return strict.dumps(call.document)
-    return call.original
-
-
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
     document = dialect.loads_response(body)
@@ -154,7 +147,7 @@ def provider_error(status: int, body: bytes) -> Response:
 DIALECT = Dialect(
     name="OpenAIEmbeddings",
     decode_request=decode_request,
-    encode_request=encode_request,
+    encode_request=dialect.unchanged,
     decode_response=decode_response,
     measure=measure,
     stream=openai_stream.open_stream,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, responses_stream, strict, usage
+from ext_proc.formats import dialect, errors, responses_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR
 from ext_proc.formats.responses_tables import REQUEST, RESPONSE, ROLES
@@ -55,13 +55,6 @@ def _refused(document: dict[str, Any]) -> Reject | None:
         if kind in (None, "message") and not (isinstance(role, str) and role in ROLES):
             return dialect.malformed(f"Each message needs a `role` of {', '.join(ROLES)}.")
     return None
-
-
-def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: ARG001, FBT001 -- Dialect's signature
-    """Encode a request; streams of this format state their usage anyway."""
-    if call.edited or any(text.changed for text in call.texts):
-        return strict.dumps(call.document)
-    return call.original
 
 
 def decode_response(body: bytes) -> Response | Reject:
@@ -137,7 +130,7 @@ def provider_error(status: int, body: bytes) -> Response:
 DIALECT = Dialect(
     name="OpenAIResponses",
     decode_request=decode_request,
-    encode_request=encode_request,
+    encode_request=dialect.unchanged,
     decode_response=decode_response,
     measure=measure,
     stream=responses_stream.open_stream,

@@ -12,7 +12,7 @@ import msgspec
 
 from crds.plan import Format
 from ext_proc.call import Call, Line, OpenField, Reject, Usage
-from ext_proc.formats import dialect, errors, strict, typed_events, usage
+from ext_proc.formats import dialect, errors, typed_events, usage
 from ext_proc.formats.codec import Codec
 from ext_proc.formats.dialect import Count, Dialect, Measured, Response, Table
 from ext_proc.formats.rules import Prose, Token
@@ -98,12 +98,6 @@ class Tabled:
             edited=edited,
         )
 
-    def encode_request(self, call: Call, _ask_usage: bool) -> bytes:  # noqa: FBT001 -- Dialect's signature
-        """Encode a request; its answer states the usage anyway, if at all."""
-        if call.edited or any(text.changed for text in call.texts):
-            return strict.dumps(call.document)
-        return call.original
-
     def decode_response(self, body: bytes) -> Response | Reject:
         """Decode an answer, or the error that stands in its place."""
         document = dialect.loads_response(body)
@@ -152,7 +146,7 @@ class Tabled:
         return Dialect(
             name=self.name,
             decode_request=self.decode_request,
-            encode_request=self.encode_request,
+            encode_request=dialect.unchanged,
             decode_response=self.decode_response,
             measure=self.measure,
             stream=self.stream,
