@@ -57,7 +57,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import filters
+from controller.xds import chain, filters
 
 UNLIMITED = 1_000_000
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -190,7 +190,7 @@ def _ejection(ejection: ir.Ejection) -> OutlierDetection:
 
 
 def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
-    chain = filters.upstream(target, settings.refused)
+    http_filters = chain.upstream(target, settings.refused)
     common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
     if target.tls:
@@ -198,11 +198,13 @@ def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
             http_protocol_options=http1, http2_protocol_options=http2
         )
         return HttpProtocolOptions(
-            common_http_protocol_options=common, auto_config=auto, http_filters=chain
+            common_http_protocol_options=common, auto_config=auto, http_filters=http_filters
         )
     explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
     return HttpProtocolOptions(
-        common_http_protocol_options=common, explicit_http_config=explicit, http_filters=chain
+        common_http_protocol_options=common,
+        explicit_http_config=explicit,
+        http_filters=http_filters,
     )
 
 
