@@ -131,6 +131,11 @@ class CatalogModel(Model):
     """The name the provider knows it by."""
     price: Price | None = None
     """Overrides the packaged price of this model."""
+    context_tokens: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] | None = None
+    """How many tokens prompt and answer may have together; overrides what is packaged.
+
+    A request that does not fit, by our count, goes to a target of its rule that can hold it.
+    """
 
 
 class CircuitBreaker(Model):

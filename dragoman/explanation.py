@@ -7,7 +7,7 @@ appear only under names that the plan knows.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from controller import ir
@@ -26,6 +26,7 @@ from ext_proc.plans import Host, Snapshot, Update
 from ext_proc.record import OTHER
 from ext_proc.schemas import JSON_SCHEMA
 from ext_proc.slots import Slots
+from ext_proc.targets import Order
 
 _MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
 _EMPTY_HOST = "localhost"
@@ -144,11 +145,12 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
         return Explanation(name, refusal=_refusal("the format table", entry.answer))
     asked = Asked(host, snapshot, headers, entry.shape, entry.line)
     admitted = admission.admit(asked, request.body)
-    outs = tuple(reasons.left_out(resources, translation, asked, admitted))
-    return _admitted(asked, admitted, outs)
+    order = _order(host, admitted)
+    outs = (*reasons.left_out(resources, translation, asked, admitted), *reasons.too_small(order))
+    return replace(_admitted(asked, admitted), targets=tuple(_targets(order)), left_out=outs)
 
 
-def _admitted(asked: Asked, admitted: Admission, left_out: tuple[LeftOut, ...]) -> Explanation:
+def _admitted(asked: Asked, admitted: Admission) -> Explanation:
     call, match = admitted.call, admitted.match
     rule: Chosen | None = None
     others: tuple[precedence.Other, ...] = ()
@@ -167,21 +169,23 @@ def _admitted(asked: Asked, admitted: Admission, left_out: tuple[LeftOut, ...]) 
         labels=tuple(sorted(admitted.labels)),
         rule=rule,
         others=others,
-        targets=tuple(_targets(asked.host, admitted)),
-        left_out=left_out,
         refusal=_refused(admitted),
     )
 
 
-def _targets(host: Host, admitted: Admission) -> Iterator[Target]:
-    """The targets in an order that a gateway could choose that has just started."""
+def _order(host: Host, admitted: Admission) -> Order:
+    """An order that a gateway could choose that has just started."""
     call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
     if call is None or match is None or outgoing is None:
-        return
+        return Order((), ())
     now = datetime.now(UTC)
     world = World(Slots(), lambda: 0.5, lambda: now, lambda: 0.0, lambda _: None)
     choice = Case(host, world).choice(admitted, call, match, outgoing.targets)
-    for each in targets.order(choice).ranked:
+    return targets.order(choice)
+
+
+def _targets(order: Order) -> Iterator[Target]:
+    for each in order.ranked:
         it, score = each.target, each.score if math.isfinite(each.score) else None
         prompt = it.prompt.name if it.prompt else None
         yield Target(it.backend, it.model, prompt, it.priority, it.weight, score)

@@ -11,6 +11,7 @@ from crds.meta import Key
 from crds.plan import BindingPlan, TargetPlan
 from ext_proc import authorization
 from ext_proc.admission import Admission, Asked
+from ext_proc.targets import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ def left_out(
             why = _unfit(target, asked, admitted)
         if why:
             yield LeftOut(f"{backend.namespace}/{backend.name}", ref.model, why)
+
+
+def too_small(order: Order) -> Iterator[LeftOut]:
+    """The targets whose model could not hold the request, while another's can."""
+    for each in order.left_out:
+        if each.reason == "TooSmall":
+            why = "its context is too small for this request"
+            yield LeftOut(each.target.backend, each.target.model, why)
 
 
 def _rule(route: Object[AIRouteSpec], name: str) -> tuple[int, RouteRule]:

@@ -20,7 +20,7 @@ import uvloop
 from prometheus_client import disable_created_metrics
 
 from crds.plan import FILTER_HEADER, PLAN_HEADER, TARGET_HEADER
-from ext_proc import ads, metrics, prices, server, settings, tokens
+from ext_proc import ads, catalogue, metrics, server, settings, tokens
 from ext_proc.exchange import Exchange
 from ext_proc.machine import World
 from ext_proc.metrics import Metrics
@@ -61,7 +61,7 @@ def opener(plans: Plans, world: World) -> Open:
 def warm() -> None:
     """Read what every request needs, and spare the collector from looking through it again."""
     tokens.load()
-    prices.load()
+    catalogue.load()
     gc.freeze()
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from crds.plan import Format, TargetPlan
-from ext_proc import matching, prices
+from ext_proc import catalogue, matching, prices
 from ext_proc.admission import Admission
 from ext_proc.call import Usage
 from ext_proc.formats.table import DIALECTS
@@ -168,7 +168,7 @@ def _known_name(target: TargetPlan, names: tuple[str, ...]) -> str:
     for name in names:
         if name == target.model or name in target.prices:
             return name
-        if known := prices.known_as(target.provider, name):
+        if known := catalogue.known_as(target.provider, name):
             return known
     return OTHER
 

@@ -1,35 +1,22 @@
 """What a request costs: exact Decimal US dollars from usage and prices per million tokens.
 
-An AIBackend's own prices come first, then the snapshot packaged with genai-prices. A model nobody
-knows the price of is unpriced, never free.
+An AIBackend's own prices come first, then those of the catalogue. A model nobody knows the price of
+is unpriced, never free.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
-from functools import lru_cache
 
-from genai_prices import data_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+from genai_prices.types import ModelPrice, TieredPrices
 
 from crds.plan import PricePlan, TargetPlan
+from ext_proc import catalogue
 from ext_proc.call import Usage
 
-_PACKAGED = {
-    "OpenAI": "openai",
-    "AzureOpenAI": "azure",
-    "Anthropic": "anthropic",
-    "Gemini": "google",
-    "VertexAI": "google",
-    "Bedrock": "aws",
-    "Cohere": "cohere",
-    "Mistral": "mistral",
-}
 _MEDIA = ("input_audio_mtok", "input_image_mtok")
 _EXACT = Context(prec=60)
-_LONGEST_NAME = 100
-"""Names beyond it are looked up nowhere: the packaged rules match them with unbounded effort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +72,9 @@ def find(target: TargetPlan, names: tuple[str, ...], now: datetime) -> Rates | N
         if (own := target.prices.get(name)) is not None:
             return own_rates(own)
     for name in names:
-        if (packaged := _packaged(target.provider, name)) is not None:
+        if (packaged := catalogue.find(target.provider, name)) is not None:
             return _packaged_rates(packaged.get_prices(now))
     return None
-
-
-def load() -> None:
-    """Read the packaged prices now, not under the first request."""
-    data_snapshot.get_snapshot()
-
-
-def known_as(provider: str, name: str) -> str | None:
-    """Return the price list's own name of a model, if it has one."""
-    model = _packaged(provider, name)
-    return model.id if model is not None else None
 
 
 def own_rates(plan: PricePlan) -> Rates:
@@ -109,17 +85,6 @@ def own_rates(plan: PricePlan) -> Rates:
         cache_write=Rate(Decimal(plan.cache_write)),
         output=Rate(Decimal(plan.output)),
     )
-
-
-@lru_cache(maxsize=1024)
-def _packaged(provider: str, model: str) -> ModelInfo | None:
-    known = _PACKAGED.get(provider)
-    if known is None or len(model) > _LONGEST_NAME:
-        return None
-    try:
-        return data_snapshot.get_snapshot().find_provider_model(model, None, known, None)[1]
-    except LookupError:
-        return None
 
 
 def _packaged_rates(prices: ModelPrice) -> Rates | None:

@@ -1,7 +1,8 @@
 """The order in which a request's targets are tried.
 
 Healthy ones first, then lower priority numbers; among equals the rule's selection decides, and
-where it sees no difference the caller's key or lots by weight do. A full AIBackend is left out.
+where it sees no difference the caller's key or lots by weight do. A full AIBackend is left out, and
+so is a model too small for the request while another of the rule is not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crds.plan import TargetPlan
-from ext_proc import selection, stickiness
+from ext_proc import catalogue, selection, stickiness
 from ext_proc.selection import Chance, Choice
+
+Reason = Literal["NotAble", "NoWeight", "TooSmall", "Full"]
+"""A target cannot be told what the request says, gets none, could not hold it, or has enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,7 @@ class LeftOut:
     """A target that is not tried."""
 
     target: TargetPlan
-    reason: Literal["NotAble", "NoWeight", "Full"]
-    """It cannot be told what the request says, gets no requests, or has as many as it may."""
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,12 @@ class Order:
 
 def order(choice: Choice) -> Order:
     """Put a request's targets in the order of attempts."""
-    left_out = tuple(each for target in choice.rule.targets if (each := _left_out(target, choice)))
+    small = _too_small(choice)
+    left_out = tuple(
+        LeftOut(target, reason)
+        for target in choice.rule.targets
+        if (reason := _reason(target, choice, small))
+    )
     out = {each.target.cluster for each in left_out}
     usable = [target for target in choice.able if target.cluster not in out]
     score = selection.score(choice)
@@ -60,12 +68,26 @@ def order(choice: Choice) -> Order:
     return Order(tuple(by_rank), left_out)
 
 
-def _left_out(target: TargetPlan, choice: Choice) -> LeftOut | None:
+def _reason(target: TargetPlan, choice: Choice, small: frozenset[str]) -> Reason | None:
     if all(target.cluster != each.cluster for each in choice.able):
-        return LeftOut(target, "NotAble")
+        return "NotAble"
     if target.weight == 0:
-        return LeftOut(target, "NoWeight")
-    return None if choice.slots.free(target) else LeftOut(target, "Full")
+        return "NoWeight"
+    if target.cluster in small:
+        return "TooSmall"
+    return None if choice.slots.free(target) else "Full"
+
+
+def _too_small(choice: Choice) -> frozenset[str]:
+    """Those that cannot hold the request; where none can, a provider may say so in its words."""
+    usable = [target for target in choice.able if target.weight]
+    small = frozenset(each.cluster for each in usable if not _holds(each, choice))
+    return small if len(small) < len(usable) else frozenset()
+
+
+def _holds(target: TargetPlan, choice: Choice) -> bool:
+    room = catalogue.context_tokens(target, choice.model)
+    return room is None or choice.input_tokens + (choice.output_limit or 0) <= room
 
 
 def _lots(targets: Sequence[TargetPlan], choice: Choice) -> Sequence[TargetPlan]:

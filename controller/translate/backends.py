@@ -40,6 +40,7 @@ class Backend:
     quirks: QuirksPlan
     models: tuple[str, ...]
     prices: Mapping[str, PricePlan]
+    contexts: Mapping[str, int]
     max_concurrent: int | None
     ejection: ir.Ejection
 
@@ -124,6 +125,7 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         provider.quirks,
         tuple(model.name for model in spec.models),
         {model.name: _price(model.price) for model in spec.models if model.price},
+        {model.name: model.context_tokens for model in spec.models if model.context_tokens},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
         ir.Ejection(spec.ejection.consecutive_errors, seconds(spec.ejection.base_time)),
     )

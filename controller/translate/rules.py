@@ -8,6 +8,7 @@ AIRoute, so a backend must be permitted at each of them. Guards are not decided 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from controller import ir, names
 from controller.translate import grants as permissions
@@ -21,6 +22,7 @@ from crds.airoute import BackendRef, RouteRule
 from crds.meta import Key, seconds
 from crds.plan import PromptPlan, StickinessPlan, TargetPlan
 
+_Known = TypeVar("_Known")
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
 
@@ -170,9 +172,6 @@ def _served(route: Key, index: int, rule: RouteRule, callees: Mapping[int, Calle
 
 def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
     backend, model = callee.backend, callee.model
-    prices = {
-        name: price for name, price in sorted(backend.prices.items()) if model in (None, name)
-    }
     return TargetPlan(
         cluster=callee.cluster,
         backend=f"{backend.key.namespace}/{backend.key.name}",
@@ -183,11 +182,17 @@ def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
         prompt=callee.prompt,
         weight=ref.weight,
         priority=ref.priority,
-        prices=prices,
+        prices=_of(model, backend.prices),
+        contexts=_of(model, backend.contexts),
         max_concurrent=backend.max_concurrent,
         eject_after=backend.ejection.after,
         eject_s=backend.ejection.base_s,
     )
+
+
+def _of(model: str | None, by_name: Mapping[str, _Known]) -> dict[str, _Known]:
+    """What is known of the model that is asked for, or of all where the caller names it."""
+    return {name: known for name, known in sorted(by_name.items()) if model in (None, name)}
 
 
 def _classes(rule: RouteRule, *, translate: bool, targets: int) -> Iterator[ir.TrafficClass]:

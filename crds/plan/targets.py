@@ -59,6 +59,8 @@ class TargetPlan(PlanModel):
     priority: int
     prices: dict[str, PricePlan] = Field(default_factory=dict)
     """The AIBackend's own prices by model; packaged prices serve the rest."""
+    contexts: dict[str, int] = Field(default_factory=dict)
+    """The AIBackend's own context lengths by model, in tokens; packaged ones serve the rest."""
     max_concurrent: int | None = None
     """Counted per AIBackend, over all its targets."""
     eject_after: int = 5

@@ -269,6 +269,43 @@ def test_a_target_whose_token_nobody_asked_for_is_explained_as_if_it_had_one(
     assert printed.err == ""
 
 
+SIZES = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ai}
+spec: {gatewayClassName: dragoman, listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: small}
+spec: {provider: OpenAI, auth: {type: None}, models: [{name: m, contextTokens: 10}]}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: large}
+spec: {provider: OpenAI, auth: {type: None}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIRoute
+metadata: {name: assistant}
+spec:
+  parentRefs: [{name: ai}]
+  rules: [{name: all, backendRefs: [{name: small}, {name: large, priority: 1}]}]
+"""
+
+
+def test_a_target_that_could_not_hold_the_request_is_told(tmp_path: Path, capsys) -> None:
+    (tmp_path / "all.yaml").write_text(SIZES)
+    request = tmp_path / "request.json"
+    long = {"model": "m", "messages": [{"role": "user", "content": "word " * 20}]}
+    request.write_text(json.dumps(long))
+    assert explain.main([str(tmp_path), "--request", str(request)]) == 0
+    text = capsys.readouterr().out
+    why = "its context is too small for this request"
+    assert f"  not         default/small (the model asked for): {why}\n" in text
+    assert "target 1      default/large" in text
+
+
 def test_problems_of_the_yaml_go_to_standard_error(
     ask, world: Path, tmp_path: Path, capsys
 ) -> None:
