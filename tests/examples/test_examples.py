@@ -224,6 +224,8 @@ def test_examples_stay_as_short_as_promised() -> None:
     assert (count, lines <= 20) == (2, True), lines
     count, lines = documents("04-failover/assistant.yaml")
     assert (count, lines <= 30) == (3, True), lines
+    told = (EXAMPLES / "04-failover/README.md").read_text()
+    assert f"| {count} | {lines} |" in told
 
 
 def test_every_example_has_a_test_and_a_readme() -> None:
