@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from crds.auth import ENDPOINT_URL, Auth
 from crds.gateway import SecretValue
 
-TOKENS = frozenset({"Azure", "GCP", "OAuth2"})
-"""Types of auth for which tokens are asked."""
+_TOKENS = frozenset({"Azure", "GCP", "OAuth2"})
+"""Types of auth for which tokens are always asked."""
 MOST_BITS = 4096
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 _TENANT = rb"[A-Za-z0-9][-.A-Za-z0-9]{0,127}"
@@ -46,6 +46,11 @@ class ServiceAccount:
     private_key: str
     """PEM, RSA."""
     token_url: str
+
+
+def asked_for(auth: Auth) -> bool:
+    """Whether what proves an AIBackend is asked for, rather than kept in a Secret."""
+    return auth.type in _TOKENS or auth.workload_identity is not None
 
 
 def unfit(value: bytes) -> str:

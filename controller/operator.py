@@ -24,6 +24,7 @@ from controller.cluster import Cluster, Surroundings
 from controller.dataplane.parameters import Unusable, parameters
 from controller.metrics import Metrics
 from controller.settings import BuildSettings, Place, PodSettings, refused_networks
+from controller.sources import service_accounts
 from controller.sources.api import Api
 from controller.sources.held import HeldApi, Views
 from controller.sources.kubernetes import Scope, Source
@@ -33,9 +34,11 @@ from controller.sources.provision import Provisioner
 from controller.sources.status import Pace, StatusWriter
 from controller.term import Post, Term
 from controller.tokens import endpoint
+from controller.tokens.asking import Identity
 from controller.tokens.endpoint import Way
 from controller.tokens.minter import Minter
 from controller.xds import pod_bootstrap
+from crds.gateway import SecretValue
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +102,8 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
         await ends.enter_async_context(held)
         source = Source(api, by, Scope(given.watch_namespaces, given.gateway_class))
         cluster = Cluster(settings, source.sight, metrics)
-        minter = Minter(partial(endpoint.mint, way=Way(refused=settings.place.refused)))
+        way = Way(refused=settings.place.refused, identify=partial(_identify, api))
+        minter = Minter(partial(endpoint.mint, way=way))
         writer = StatusWriter(held, Views(source.meta).read, given.pod_name, Pace(), time.monotonic)
         post = _post(given)
         pods = PodSettings(post.host, post.port, probe_address=settings.build.address)
@@ -115,6 +119,10 @@ async def run(given: argparse.Namespace, settings: Surroundings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(cluster.reconcile(minter.joined(source.readings())))
             group.create_task(_elected(election, term, cluster.translated))
+
+
+async def _identify(api: Api, identity: Identity) -> SecretValue | str:
+    return await service_accounts.token(api, identity.namespace, identity.name, identity.audience)
 
 
 async def _elected(election: Election, term: Term, translated: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ from crds.meta import Key
 from crds.objects import Broken, Object, Problem
 from crds.service import EndpointSlice, ServiceSpec
 
-__all__ = ["Broken", "Object", "Problem", "Resources", "Unminted"]
+__all__ = ["Broken", "Object", "Problem", "Resources", "SessionKey", "Unminted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,15 @@ class Unminted:
     """There is no token for an AIBackend: which endpoint said what."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """What AWS gives for a while in place of an account's key."""
+
+    key_id: SecretValue
+    secret: SecretValue
+    session_token: SecretValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Resources:
     services: Mapping[Key, Object[ServiceSpec]] = field(default_factory=dict)
     endpoint_slices: Mapping[Key, Object[EndpointSlice]] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    tokens: Mapping[Key, SecretValue | Unminted] = field(default_factory=dict)
+    tokens: Mapping[Key, SecretValue | SessionKey | Unminted] = field(default_factory=dict)
     """What became of asking for the tokens of AIBackends; see `controller.tokens`."""
     broken: tuple[Broken, ...] = ()
 

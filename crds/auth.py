@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from crds.identity import WorkloadIdentity
 from crds.meta import DataKey, Model, Name, Rule, UniqueNames, UniqueValues
 
 AuthType = Literal["APIKey", "AWS", "Azure", "GCP", "OAuth2", "None"]
@@ -54,12 +55,31 @@ class Auth(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.type == 'AWS' || (self.type != 'None') == has(self.secretRef)",
-            "secretRef is required with type APIKey, Azure, GCP and OAuth2, and not allowed with"
-            " type None",
+            "self.type == 'AWS' || has(self.workloadIdentity)"
+            " || (self.type != 'None') == has(self.secretRef)",
+            "secretRef is required with type APIKey, Azure, GCP and OAuth2 (Azure and GCP may have"
+            " workloadIdentity instead), and not allowed with type None",
             lambda self: (
-                self.type == "AWS" or (self.type != "None") == (self.secret_ref is not None)
+                self.type == "AWS"
+                or self.workload_identity is not None
+                or (self.type != "None") == (self.secret_ref is not None)
             ),
+        ),
+        Rule(
+            "!has(self.secretRef) || !has(self.workloadIdentity)",
+            "workloadIdentity takes the place of secretRef; remove one of them",
+            lambda self: self.secret_ref is None or self.workload_identity is None,
+            "workloadIdentity",
+        ),
+        Rule(
+            "!has(self.workloadIdentity) || (self.type in ['AWS', 'Azure', 'GCP']"
+            " && has(self.workloadIdentity.aws) == (self.type == 'AWS')"
+            " && has(self.workloadIdentity.azure) == (self.type == 'Azure')"
+            " && has(self.workloadIdentity.gcp) == (self.type == 'GCP'))",
+            "workloadIdentity belongs to type AWS, Azure and GCP, with the part of that name alone:"
+            " aws, azure or gcp",
+            lambda self: self.workload_identity is None or self._has_its_part(),
+            "workloadIdentity",
         ),
         Rule(
             "self.type == 'APIKey' || !has(self.secretRef) || self.secretRef.key == 'apiKey'",
@@ -81,9 +101,19 @@ class Auth(Model):
     (SigV4) with the Secret's `accessKeyID`, `secretAccessKey` and `sessionToken`, or without a
     Secret with what Envoy finds in its pod: web identity, pod identity, instance role. `Azure`
     (`tenantID`, `clientID`, `clientSecret`), `GCP` (`key.json`: a service account's key) and
-    `OAuth2` (`clientID`, `clientSecret`) send tokens that are renewed in time. `None` sends
-    nothing."""
+    `OAuth2` (`clientID`, `clientSecret`) send tokens that are renewed in time. `AWS`, `Azure` and
+    `GCP` may have `workloadIdentity` instead of a Secret. `None` sends nothing."""
     secret_ref: SecretRef | None = None
     """The Secret that holds the key or credentials."""
     oauth2: OAuth2 | None = None
     """Where tokens come from, with `type: OAuth2`."""
+    workload_identity: WorkloadIdentity | None = None
+    """A ServiceAccount that the cloud trusts, in place of a Secret. In a cluster only."""
+
+    def _has_its_part(self) -> bool:
+        of_types = {"AWS": "aws", "Azure": "azure", "GCP": "gcp"}
+        own = self.workload_identity
+        return self.type in of_types and all(
+            (getattr(own, part) is not None) == (type_ == self.type)
+            for type_, part in of_types.items()
+        )

@@ -48,6 +48,11 @@ class AWSOptions(Model):
     region: Label
     """Names the endpoint and the scope of signatures: `us-east-1`."""
 
+    @property
+    def domain(self) -> str:
+        """Where the region's endpoints are; China's are elsewhere."""
+        return "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+
 
 class GCPOptions(Model):
     """Where in Google Cloud the models are, and whose they are."""

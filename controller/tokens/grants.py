@@ -5,6 +5,7 @@ An answer may echo what was sent, so nothing of it is ever told but its status.
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from controller import keys
+from controller.resources import SessionKey
 from controller.tokens.asking import Ask, Assertion, ClientCredentials
 from crds.gateway import SecretValue
 
@@ -28,36 +30,41 @@ _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """A request to a token endpoint."""
+class Token:
+    """What proves us to a provider, and until when."""
 
-    form: dict[str, str]
-    headers: dict[str, str]
+    value: SecretValue | SessionKey
+    lasts: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request to a token endpoint, and what reads its answer."""
+
+    url: str
+    form: Mapping[str, str] | None
+    headers: Mapping[str, str]
+    read: Callable[[int, bytes], Token | str]
+    """From status and body."""
+    document: Mapping[str, object] | None = None
+    """Sent as JSON, in place of a form."""
 
     def __repr__(self) -> str:
         return "<secret>"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What proves us to a provider, and until when."""
-
-    value: SecretValue
-    lasts: timedelta
-
-
-def post(ask: Ask, now: datetime) -> Post:
+def post(ask: Ask, grant: ClientCredentials | Assertion, now: datetime) -> Post:
     """Word the request. Raise ValueError for a private key whose numbers do not fit together."""
-    match ask.grant:
+    match grant:
         case ClientCredentials(client_id, secret):
             scope = {"scope": " ".join(ask.scopes)} if ask.scopes else {}
             basic = f"{quote(client_id, safe='')}:{quote(secret.reveal().decode(), safe='')}"
             encoded = base64.b64encode(basic.encode()).decode()
             form = {"grant_type": "client_credentials", **scope}
-            return Post(form, {"authorization": f"Basic {encoded}"})
+            return Post(ask.url, form, {"authorization": f"Basic {encoded}"}, read)
         case Assertion():
-            assertion = _signed(ask, ask.grant, now)
-            return Post({"grant_type": _JWT_BEARER, "assertion": assertion}, {})
+            form = {"grant_type": _JWT_BEARER, "assertion": _signed(ask, grant, now)}
+            return Post(ask.url, form, {}, read)
 
 
 def read(status: int, body: bytes) -> Token | str:

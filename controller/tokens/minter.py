@@ -2,20 +2,24 @@
 
 One task keeps each token: it asks, waits until the token is to be renewed, and asks again. A
 reading is handed on with what is at hand; a new AIBackend's first answer is waited for a little, so
-that it is not told broken before anybody was asked. Every replica asks for its own, so that one
-that begins to lead has them all.
+that it is not told broken before anybody was asked. With a new secret for the same client the old
+token serves until there is another. Every replica asks for its own, so that one that begins to
+lead has them all.
 """
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controller.resources import Resources, Unminted
+from controller.resources import Resources, SessionKey, Unminted
 from controller.sources.gather import Reading
 from controller.tokens import asking, renewal
 from controller.tokens.asking import Ask
 from controller.tokens.grants import Token
+from controller.tokens.turns import Turns
 from crds.gateway import SecretValue
 from crds.meta import Key
 
@@ -24,6 +28,17 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 3.0
 """How long a reading waits for first answers."""
 Mint = Callable[[Ask], Awaitable[Token | str]]
+Outcome = SecretValue | SessionKey | Unminted
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and chance; seconds."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    """From 0 to 1."""
 
 
 @dataclass(slots=True)
@@ -32,16 +47,22 @@ class _Held:
 
     ask: Ask
     task: asyncio.Task[None]
-    outcome: SecretValue | Unminted | None = None
+    outcome: Outcome | None = None
     """None: nobody has answered yet."""
+    gone: float = 0.0
+    """When a token that is held is of no more use."""
 
 
 class Minter:
     """Keeps tokens while readings are drawn from it."""
 
-    def __init__(self, mint: Mint, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, mint: Mint, patience_s: float = PATIENCE_S, clock: Clock | None = None
+    ) -> None:
         self._mint = mint
         self._patience_s = patience_s
+        self._clock = clock or Clock()
+        self._turns = Turns()
         self._held: dict[Key, _Held] = {}
         self._changed = asyncio.Event()
         self._reading: Reading | None = None
@@ -65,7 +86,7 @@ class Minter:
     async def _follow(self, readings: AsyncIterator[Reading]) -> None:
         async for reading in readings:
             self._reading = reading
-            self._keep(asking.wanted(reading.resources))
+            self._keep(self._wanted(reading.resources))
             self._changed.set()
 
     async def _news(self, source: asyncio.Task[None]) -> None:
@@ -86,48 +107,67 @@ class Minter:
             except TimeoutError:
                 return
 
+    def _wanted(self, resources: Resources) -> dict[Key, Ask]:
+        """What is to be asked; where we cannot tell, what was asked before."""
+        asks: dict[Key, Ask | None] = {}
+        for key in asking.askers(resources):
+            try:
+                asks[key] = asking.ask(key, resources)
+            except Exception as error:  # noqa: BLE001  # one AIBackend must not end all
+                kind = type(error).__name__  # its text, and a traceback's, could quote the Secret
+                told = "what %s asks for cannot be told: %s, a bug of ours"
+                logger.error(told, key, kind)  # noqa: TRY400
+                asks[key] = self._held[key].ask if key in self._held else None
+        return {key: each for key, each in asks.items() if each is not None}
+
     def _keep(self, wanted: Mapping[Key, Ask]) -> None:
         """Begin to keep what is new, and end what is no longer wanted or asked for otherwise."""
-        for key, held in list(self._held.items()):
-            if wanted.get(key) != held.ask:
-                self._held.pop(key).task.cancel()
+        for key in self._held.keys() - wanted.keys():
+            self._held.pop(key).task.cancel()
         for key, ask in wanted.items():
-            if key not in self._held:
-                self._held[key] = _Held(ask, asyncio.create_task(self._renewed(key, ask)))
+            before = self._held.get(key)
+            if before is not None and before.ask == ask:
+                continue
+            held = _Held(ask, asyncio.create_task(self._renewed(key, ask)))
+            if before is not None:
+                before.task.cancel()
+                if before.ask.alike(ask) and not isinstance(before.outcome, Unminted):
+                    held.outcome, held.gone = before.outcome, before.gone
+            self._held[key] = held
 
     async def _renewed(self, key: Key, ask: Ask) -> None:
         """Keep one token; what cannot be renewed serves as long as it lasts."""
-        loop = asyncio.get_running_loop()
-        failures, told, gone = 0, "", loop.time()
+        held, failures, told = self._held[key], 0, ""
         while True:
-            found = await self._asked(ask)
+            found = await self._asked(key, ask)
             if isinstance(found, Token):
                 lasts_s = found.lasts.total_seconds()
-                failures, told, gone = 0, "", loop.time() + renewal.usable_for(lasts_s)
-                self._set(key, found.value)
-                wait_s = renewal.renew_after(lasts_s)
+                failures, told = 0, ""
+                held.gone = self._clock.now() + renewal.usable_for(lasts_s)
+                self._set(held, found.value)
+                wait_s = renewal.spread(renewal.renew_after(lasts_s), self._clock.chance())
             else:
                 failures += 1
                 if found != told:
-                    logger.warning("no new token for %s: %s %s", key, ask.host, found)
-                told, left_s = found, gone - loop.time()
-                wait_s = renewal.again_after(failures)
+                    logger.warning("no new token for %s: %s", key, found)
+                told, left_s = found, held.gone - self._clock.now()
+                wait_s = renewal.spread(renewal.again_after(failures), self._clock.chance())
                 if left_s > 0:
                     wait_s = min(wait_s, left_s)
                 else:
-                    self._set(key, Unminted(f"{ask.host} {found}"))
-            await asyncio.sleep(wait_s)
+                    self._set(held, Unminted(found))
+            await self._clock.sleep(wait_s)
 
-    async def _asked(self, ask: Ask) -> Token | str:
-        """Ask once; a fault of ours costs this token alone."""
-        try:
-            return await self._mint(ask)
-        except Exception:
-            logger.exception("this is a bug of ours; it is tried again")
-            return "could not be asked"
+    async def _asked(self, key: Key, ask: Ask) -> Token | str:
+        """Ask once, in turn; a fault of ours costs this token alone."""
+        async with self._turns.taken(key.namespace):
+            try:
+                return await self._mint(ask)
+            except Exception:
+                logger.exception("this is a bug of ours; it is tried again")
+                return f"{ask.host} could not be asked"
 
-    def _set(self, key: Key, outcome: SecretValue | Unminted) -> None:
-        held = self._held[key]
+    def _set(self, held: _Held, outcome: Outcome) -> None:
         if held.outcome != outcome:
             held.outcome = outcome
             self._changed.set()
@@ -140,7 +180,13 @@ class Minter:
 def assumed(resources: Resources) -> Resources:
     """The resources as if every token endpoint had answered; for those who only look."""
     nothing = SecretValue(b"-")
-    return replace(resources, tokens=dict.fromkeys(asking.wanted(resources), nothing))
+    keys = SessionKey(nothing, nothing, nothing)
+    asks = asking.wanted(resources)
+    tokens: dict[Key, Outcome] = {
+        key: keys if isinstance(ask.grant, asking.RoleSession) else nothing
+        for key, ask in asks.items()
+    }
+    return replace(resources, tokens=tokens)
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:

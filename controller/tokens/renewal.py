@@ -7,6 +7,8 @@ MARGIN_S = 300.0
 USELESS_S = 2.0
 """This long before its end a token counts as gone: requests are on their way."""
 FIRST_S, MOST_S = 1.0, 60.0
+SPREAD = 0.2
+"""The part of a wait that chance may take off."""
 
 
 def renew_after(lasts_s: float) -> float:
@@ -22,3 +24,8 @@ def again_after(failures: int) -> float:
 def usable_for(lasts_s: float) -> float:
     """How long a token that cannot be renewed serves on."""
     return max(lasts_s - USELESS_S, lasts_s / 2)
+
+
+def spread(wait_s: float, chance: float) -> float:
+    """The wait less a little, so that what began together does not ask together for ever."""
+    return wait_s * (1 - SPREAD * chance)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from controller import ir, keys, names
 from controller.keys import Missing
-from controller.resources import Object, Resources, Unminted
+from controller.resources import Object, Resources, SessionKey, Unminted
 from controller.translate import pem
 from controller.translate.conditions import Fault, Reason
 from controller.translate.providers import BEARER, Provider
@@ -38,7 +38,7 @@ def wrong(backend: Object[AIBackendSpec], resources: Resources) -> Iterator[Faul
         field = "spec.auth.oauth2.caCertificateRefs"
         faults += wrong_authorities(backend.key, auth.oauth2.ca_certificate_refs, field, resources)
     yield from faults
-    if not faults and auth.type in keys.TOKENS:
+    if not faults and keys.asked_for(auth):
         yield from _wrong_token(backend.key, resources)
 
 
@@ -106,10 +106,11 @@ def proof(key: Key, spec: AIBackendSpec, provider: Provider, resources: Resource
     auth = spec.auth
     ref = auth.secret_ref
     content = resources.secrets[Key("Secret", key.namespace, ref.name)] if ref else {}
-    if auth.type == "AWS" and spec.aws is not None:
-        return Proof(signing=_signing(spec.aws.region, content))
     token = resources.tokens.get(key)
-    if auth.type in keys.TOKENS and isinstance(token, SecretValue):
+    if auth.type == "AWS" and spec.aws is not None:
+        lent = token if isinstance(token, SessionKey) else None
+        return Proof(signing=_signing(spec.aws.region, content, lent))
+    if keys.asked_for(auth) and isinstance(token, SecretValue):
         return _header(ir.GenericSecret(names.token(key), token, key), BEARER)
     if auth.type == "APIKey" and ref is not None:
         return _header(ir.GenericSecret(names.api_key(key), content[ref.key], key), provider.key)
@@ -120,7 +121,12 @@ def _header(secret: ir.GenericSecret, key: tuple[str, str]) -> Proof:
     return Proof(ir.Credential(secret.name, *key), secret=secret)
 
 
-def _signing(region: str, content: Mapping[str, SecretValue]) -> ir.Signing:
+def _signing(
+    region: str, content: Mapping[str, SecretValue], lent: SessionKey | None
+) -> ir.Signing:
+    if lent is not None:
+        key = ir.AccessKey(lent.key_id, lent.secret, lent.session_token)
+        return ir.Signing(SIGNED_SERVICE, region, key)
     keyed = content and ir.AccessKey(
         content["accessKeyID"], content["secretAccessKey"], content.get("sessionToken")
     )

@@ -130,7 +130,7 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     "Bedrock": Provider(
-        "bedrock-runtime.{region}.amazonaws.com",
+        "bedrock-runtime.{region}.{aws}",
         "",
         {
             "BedrockConverse": PathPlan(
@@ -227,7 +227,7 @@ def _holes(spec: AIBackendSpec) -> dict[str, str]:
     if spec.azure is not None:
         holes["api_version"] = spec.azure.api_version
     if spec.aws is not None:
-        holes["region"] = spec.aws.region
+        holes |= {"region": spec.aws.region, "aws": spec.aws.domain}
     if spec.gcp is not None:
         location = spec.gcp.location
         vertex = VERTEX_HOSTS.get(location, f"{location}-aiplatform.googleapis.com")

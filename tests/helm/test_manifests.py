@@ -78,6 +78,23 @@ def test_rights_on_secrets_are_those_of_provisioning(case: str) -> None:
                 assert role["kind"] == "Role" or case != "watch-namespaces"
 
 
+@pytest.mark.parametrize("case", rendering.CASES)
+def test_tokens_of_service_accounts_are_had_by_name_or_not_at_all(case: str) -> None:
+    """None by default; whoever could ask for any would be anyone."""
+    named = {"everything-on": ["llm", "llm-batch"], "watch-namespaces": ["llm"]}
+    rules = [
+        rule
+        for role in [*found(case, "ClusterRole"), *found(case, "Role")]
+        for rule in role["rules"]
+        if "serviceaccounts/token" in rule["resources"]
+    ]
+    assert bool(rules) == (case in named)
+    for rule in rules:
+        assert rule["resources"] == ["serviceaccounts/token"]
+        assert rule["verbs"] == ["create"]
+        assert rule["resourceNames"] == named[case]
+
+
 def test_watched_namespaces_get_roles_and_the_cluster_almost_nothing() -> None:
     roles = {
         (each["metadata"]["namespace"], each["metadata"]["name"])

@@ -10,7 +10,15 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from controller.tokens import endpoint
 from tests.xds import configs
+
+
+async def minted(ask, way):
+    """What is minted, once its connections have ended too: that takes the loop a few turns."""
+    found = await endpoint.mint(ask, way)
+    await asyncio.to_thread(lambda: None)
+    return found
 
 
 def rsa_key(bits=2048):
@@ -75,6 +83,8 @@ class Idp:
     async def _start(self, context):
         app = web.Application()
         app.router.add_post("/token", self._token)
+        app.router.add_post("/acting", self._acting)
+        app.router.add_post("/sts", self._lent)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
@@ -96,6 +106,30 @@ class Idp:
         return web.json_response(
             {"access_token": token, "token_type": "Bearer", "expires_in": self.lasts_s}
         )
+
+    async def _acting(self, request):
+        """As Google answers who acts as a service account."""
+        bearer = request.headers.get("authorization")
+        self.asked.append({"document": await request.json(), "bearer": bearer})
+        if self.answer is not None:
+            return web.Response(status=self.answer[0], text=self.answer[1])
+        answer = {"accessToken": f"planted-acting-{len(self.asked)}", "expireTime": "…"}
+        return web.json_response(answer)
+
+    async def _lent(self, request):
+        """As AWS answers who assumes a role and accepts JSON."""
+        form = dict(await request.post())
+        self.asked.append({"form": form, "accept": request.headers.get("accept")})
+        if self.answer is not None:
+            return web.Response(status=self.answer[0], text=self.answer[1])
+        names = {"AccessKeyId": "id", "SecretAccessKey": "planted-key", "SessionToken": "planted-t"}
+        credentials = {**names, "Expiration": 1.7e9}
+        result = {"AssumeRoleWithWebIdentityResult": {"Credentials": credentials}}
+        return web.json_response({"AssumeRoleWithWebIdentityResponse": result})
+
+    def at(self, path):
+        """The URL of another of its endpoints."""
+        return f"https://127.0.0.1:{self.port}/{path}"
 
     def close(self):
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)

@@ -25,17 +25,17 @@ def decoded(part):
 
 def test_a_client_proves_itself_in_the_header() -> None:
     grant = ClientCredentials("id:with@signs", SecretValue(b"planted/secret+="))
-    posted = grants.post(Ask("https://idp/token", grant, ("a", "b")), NOW)
+    posted = grants.post(Ask("https://idp/token", grant, ("a", "b")), grant, NOW)
     assert posted.form == {"grant_type": "client_credentials", "scope": "a b"}
     assert basic(posted.headers["authorization"]) == ("id:with@signs", "planted/secret+=")
     assert repr(posted) == "<secret>"
-    assert "scope" not in grants.post(Ask("https://idp/token", grant, ()), NOW).form
+    assert "scope" not in grants.post(Ask("https://idp/token", grant, ()), grant, NOW).form
 
 
 def test_a_service_account_signs_what_it_states() -> None:
     key, pem = rsa_key()
     grant = Assertion("a@corp", "k1", SecretValue(pem.encode()))
-    posted = grants.post(Ask("https://idp/token", grant, ("s1", "s2")), NOW)
+    posted = grants.post(Ask("https://idp/token", grant, ("s1", "s2")), grant, NOW)
     assert posted.form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
     header, claims, signature = posted.form["assertion"].split(".")
     key.public_key().verify(
@@ -114,6 +114,12 @@ def test_a_token_is_renewed_before_it_is_of_no_use(lasts_s) -> None:
     assert 0 < renewal.renew_after(lasts_s) < lasts_s
     assert renewal.usable_for(lasts_s) < lasts_s
     assert lasts_s - renewal.renew_after(lasts_s) <= 300
+
+
+@given(st.floats(0.001, 86400), st.floats(0, 1))
+def test_chance_takes_little_off_a_wait_and_adds_nothing(wait_s, chance) -> None:
+    assert wait_s * 0.8 <= renewal.spread(wait_s, chance) * 1.000001
+    assert renewal.spread(wait_s, chance) <= wait_s
 
 
 def test_what_fails_is_tried_less_and_less_often_but_always() -> None:

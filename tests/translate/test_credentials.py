@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controller import ir
-from controller.resources import Resources, Unminted
+from controller.resources import Resources, SessionKey, Unminted
 from controller.sources.gather import gather
 from controller.translate import backends, ownership, translate
 from controller.translate.memo import Memo
@@ -14,6 +14,7 @@ from crds.load import load
 from crds.meta import Key
 from dragoman import golden
 from tests.tokens.test_asking import BACKEND, oauth, resources
+from tests.tokens.test_federation import aws
 
 GIVEN = oauth({"clientID": "c", "clientSecret": "planted"})
 MINTED = SecretValue(b"planted-token")
@@ -30,6 +31,21 @@ def test_a_token_is_sent_as_a_bearer_whatever_header_keys_have() -> None:
     backend = found.found[BACKEND]
     assert backend.credential == ir.Credential("token/infra/b", "authorization", "Bearer ")
     assert backend.secrets == (ir.GenericSecret("token/infra/b", MINTED, BACKEND),)
+
+
+def test_keys_of_a_role_sign_in_place_of_an_accounts() -> None:
+    [key] = aws().backends
+    parts = [SecretValue(each) for each in (b"id", b"planted-key", b"planted-session")]
+    found = backends.find(replace(aws(), tokens={key: SessionKey(*parts)}), ())
+    assert found.found[key].signing == ir.Signing("bedrock", "eu-central-1", ir.AccessKey(*parts))
+    assert found.found[key].secrets == ()
+
+
+def test_without_keys_a_role_serves_nothing_rather_than_as_the_pod() -> None:
+    for tokens in ({}, {BACKEND: Unminted("sts answered 403")}):
+        found = backends.find(replace(aws(), tokens=tokens), ())
+        assert found.refused == {BACKEND}
+        assert [fault.reason for fault in found.faults] == ["TokenNotMinted"]
 
 
 @pytest.mark.parametrize(

@@ -19,4 +19,8 @@
 - {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [get, list, watch, create, patch, delete]}
 - {apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [get, list, watch, create, patch, delete]}
 - {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}
+{{- with .Values.workloadIdentity.serviceAccounts }}
+# Tokens of ServiceAccounts with these names, for AIBackends with auth.workloadIdentity; of no others.
+- {apiGroups: [""], resources: [serviceaccounts/token], resourceNames: {{ toJson . }}, verbs: [create]}
+{{- end }}
 {{- end }}
