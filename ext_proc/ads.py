@@ -1,7 +1,8 @@
 """The client of the controller: delta ADS for plans, over one stream that is opened again for ever.
 
 What arrives is compiled and swapped in by `plans`, then ACKed; what cannot be is NACKed and
-changes nothing. While the controller is away the last plans stay in force.
+changes nothing. A message without nonce goes on in the next, and they are taken as one. While the
+controller is away the last plans stay in force.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 MESSAGE_LIMIT_BYTES = 256 * 1024 * 1024
+"""Far above what is sent: plans come 4 MiB at a time, an AIRoute's has at most 8 MiB."""
 _OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.use_local_subchannel_pool", 1),
@@ -64,7 +66,12 @@ async def _converse(
     )
     await stream.initial_metadata()
     logger.info("connected to the controller")
-    async for response in stream:
+    arrived = pb.DeltaDiscoveryResponse()
+    async for message in stream:
+        arrived.MergeFrom(message)
+        if not message.nonce:
+            continue
+        response, arrived = arrived, pb.DeltaDiscoveryResponse()
         refusal = await _apply(response, plans)
         applied(refusal is None)
         await stream.write(

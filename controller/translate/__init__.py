@@ -21,6 +21,7 @@ from controller.translate import (
     prompts,
     routes,
     rules,
+    sizes,
     statuses,
     virtual_hosts,
 )
@@ -88,20 +89,25 @@ def translate(
         if each.hosts
     }
     callees = _callees(live.values())
+    plans = memo.each(
+        "plans",
+        levelled.guards,
+        sorted(live.items()),
+        lambda served: sizes.fit(served[0].route, _plan(served, levelled)),
+    )
     before, after = (opened, called, attached), (hosts, in_force, levelled)
+    oversized = (fault for each in plans.values() for fault in each.faults)
     outcome = statuses.Outcome(
         opened,
         called,
         attached.attached,
         in_force,
         frozenset(each.backend.key for each in callees.values()),
-        (*_faults(before), *wrong, *_faults(after)),
-    )
-    plans = memo.each(
-        "plans", levelled.guards, sorted(live.items()), lambda served: _plan(served, levelled)
+        (*_faults(before), *wrong, *_faults(after), *oversized),
     )
     secrets = (*opened.certificates, *_secrets(callees.values(), called))
-    config = _config(hosts, callees, secrets, live, tuple(plans.values()))
+    fitted = tuple(each.plan for each in plans.values())
+    config = _config(hosts, callees, secrets, live, fitted)
     told = statuses.write(resources, outcome, memo)
     return Translation(config, told, in_force.accepted, opened.objects, opened.classes)
 

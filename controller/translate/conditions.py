@@ -36,6 +36,7 @@ Reason = Literal[
     "SecretNotFound",
     "TargetNotFound",
     "TokenNotMinted",
+    "TooLarge",
     "TooManyPatterns",
     "TooManyTrafficClasses",
     "UnsupportedProtocol",

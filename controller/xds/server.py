@@ -6,7 +6,7 @@ Envoy and ext_proc speak the same protocol to it; the type URL says what they ar
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -18,7 +18,7 @@ from controller.xds import refusals
 from controller.xds.ads import Request, Response
 from controller.xds.cache import Cache
 from controller.xds.happenings import Event
-from controller.xds.snapshot import Resource, Snapshot
+from controller.xds.snapshot import PLAN, Resource, Snapshot
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _OPTIONS = (
@@ -28,6 +28,8 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
+LARGEST_PART = 4 * 1024 * 1024
+"""Bytes of plans in one message, unless a single plan has more."""
 LONGEST_ERROR = 4096
 """How much of a client's complaint is kept."""
 Sent = Callable[[Response], None]
@@ -95,8 +97,8 @@ class Feed:
         try:
             while not (self._stopped or (reader.done() and queue.empty())):
                 response = await _next(queue, reader)
-                if response is not None:
-                    yield _encode(response)
+                for message in _messages(response) if response is not None else ():
+                    yield message
             if reader.done():
                 reader.result()
         finally:
@@ -214,17 +216,45 @@ def _error(message: wire.DeltaDiscoveryRequest) -> str | None:
     return refusals.without_dumps(message.error_detail.message)[:LONGEST_ERROR] if refused else None
 
 
-def _encode(response: Response) -> wire.DeltaDiscoveryResponse:
+def _messages(response: Response) -> Iterator[wire.DeltaDiscoveryResponse]:
+    """The response in one message; plans in as many as their size asks for.
+
+    A message without nonce goes on in the next: a guard takes them as one response, and answers it
+    once. Envoy knows nothing of this, and has no limit of its own.
+    """
+    parts = list(_parts(response.resources)) if response.type_url == PLAN else []
+    for part in parts[:-1]:
+        yield _encode(response.type_url, part)
+    last = parts[-1] if parts else response.resources
+    yield _encode(response.type_url, last, response.nonce, response.removed)
+
+
+def _parts(resources: Sequence[Resource]) -> Iterator[tuple[Resource, ...]]:
+    part: list[Resource] = []
+    size = 0
+    for each in resources:
+        if part and size + len(each.content) > LARGEST_PART:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(each)
+        size += len(each.content)
+    if part:
+        yield tuple(part)
+
+
+def _encode(
+    type_url: str, resources: Sequence[Resource], nonce: str = "", removed: Sequence[str] = ()
+) -> wire.DeltaDiscoveryResponse:
     return wire.DeltaDiscoveryResponse(
-        type_url=response.type_url,
-        nonce=response.nonce,
-        removed_resources=response.removed,
+        type_url=type_url,
+        nonce=nonce,
+        removed_resources=removed,
         resources=[
             wire.Resource(
                 name=each.name,
                 version=each.version,
-                resource=wire.Body(type_url=response.type_url, value=each.content),
+                resource=wire.Body(type_url=type_url, value=each.content),
             )
-            for each in response.resources
+            for each in resources
         ],
     )

@@ -56,6 +56,41 @@ async def test_the_first_request_asks_for_every_plan_and_what_comes_is_acked(tmp
         }
 
 
+async def test_what_comes_in_parts_is_swapped_in_and_acked_as_one(tmp_path):
+    async with (
+        Controller(f"unix:{tmp_path}/ads.sock") as controller,
+        following(controller.address) as (plans, heard),
+    ):
+        await controller.heard.get()
+        controller.send(response("n1", ROUTE))
+        await controller.heard.get()
+        before = plans.snapshot
+        controller.send(response("", HOST))
+        controller.send(response("", RoutePlan(name="ns/other", rules=())))
+        controller.send(response("n2", removed=("route/ns/r",)))
+        ack = await controller.heard.get()
+        assert (ack.response_nonce, ack.HasField("error_detail")) == ("n2", False)
+        assert before.versions.keys() == {"route/ns/r"}
+        assert plans.snapshot.versions.keys() == {"vh/host", "route/ns/other"}
+        assert heard.qsize() == 2
+
+
+async def test_parts_of_a_stream_that_broke_are_forgotten(tmp_path):
+    address = f"unix:{tmp_path}/ads.sock"
+    async with following(address) as (plans, _):
+        async with Controller(address) as controller:
+            await controller.heard.get()
+            controller.send(response("", RoutePlan(name="ns/half", rules=())))
+            controller.send(response("n1", HOST))
+            await controller.heard.get()
+            controller.send(response("", RoutePlan(name="ns/lost", rules=())))
+        async with Controller(address) as controller:
+            await controller.heard.get()
+            controller.send(response("n1", ROUTE))
+            await controller.heard.get()
+        assert plans.snapshot.versions.keys() == {"vh/host", "route/ns/half", "route/ns/r"}
+
+
 async def test_what_cannot_be_used_is_nacked_by_name_and_changes_nothing(tmp_path):
     async with (
         Controller(f"unix:{tmp_path}/ads.sock") as controller,
