@@ -2,7 +2,8 @@
 
 Reads the YAML that `dragoman run` serves and judges the request with the guard's own code, without
 Envoy and without any provider; tokens are assumed. Prints no text of the request. Ends with 0 if
-the request would be served, with 1 if it would be refused, with 2 if something cannot be read.
+the request would be served, with 1 if it would be refused or the YAML has problems, with 2 if
+something cannot be read.
 """
 
 import argparse
@@ -40,8 +41,8 @@ def main(argv: list[str]) -> int:
         reading = _read(arguments.directory)
         resources = assumed(reading.resources)
         translation = translate(resources)
-        for line in (*reading.problems, *problems(translation.statuses)):
-            sys.stderr.write(f"{line}\n")
+        wrong = (*reading.problems, *problems(translation.statuses))
+        sys.stderr.writelines(f"{line}\n" for line in wrong)
         explanation = explain(resources, translation, request)
     except (UnclearError, _UnreadableError) as error:
         sys.stderr.write(f"dragoman explain: {error}\n")
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(json.dumps(_document(explanation), indent=2) + "\n")
     else:
         sys.stdout.writelines(f"{line}\n" for line in _lines(explanation))
-    return 1 if explanation.refusal else 0
+    return 1 if explanation.refusal or wrong else 0
 
 
 class _UnreadableError(Exception):
@@ -120,6 +121,8 @@ def _lines(it: Explanation) -> Iterator[str]:
         asked = _named(target.backend, target.model)
         asked += f" with {target.prompt}" if target.prompt else ""
         yield f"target {place:<6} {asked}: priority {target.priority}, {_place(it, target)}"
+    if it.chooser:
+        yield f"chosen        by {it.chooser}"
     for each in it.left_out:
         yield f"  not         {_named(each.backend, each.model)}: {each.why}"
     yield _ending(it)

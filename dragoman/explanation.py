@@ -8,24 +8,20 @@ appear only under names that the plan knows.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from controller import ir
 from controller.resources import Resources
 from controller.translate import Translation, hostnames
 from crds.plan import Guards, RoutePlan, VirtualHostPlan, canonical, resource_name, version
-from dragoman import precedence, reasons
+from dragoman import lots, precedence, reasons
 from dragoman.reasons import LeftOut
-from ext_proc import admission, door, matching, plans, schemas, targets
+from ext_proc import admission, door, matching, plans, schemas
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Reject, Verdict
-from ext_proc.case import Case
-from ext_proc.machine import World
 from ext_proc.matching import Traits
 from ext_proc.plans import Host, Snapshot, Update
 from ext_proc.record import OTHER
 from ext_proc.schemas import JSON_SCHEMA
-from ext_proc.slots import Slots
 from ext_proc.targets import Order
 
 _MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
@@ -125,6 +121,8 @@ class Explanation:
     rule: Chosen | None = None
     others: tuple[precedence.Other, ...] = ()
     targets: tuple[Target, ...] = ()
+    chooser: str | None = None
+    """What chose among the targets that come first alike; None: one alone comes first."""
     left_out: tuple[LeftOut, ...] = ()
     answered: bool = False
     """The gateway itself answers, such as with its list of models."""
@@ -145,9 +143,10 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
         return Explanation(name, refusal=_refusal("the format table", entry.answer))
     asked = Asked(host, snapshot, headers, entry.shape, entry.line)
     admitted = admission.admit(asked, request.body)
-    order = _order(host, admitted)
+    order, chooser = lots.order(host, admitted)
     outs = (*reasons.left_out(resources, translation, asked, admitted), *reasons.too_small(order))
-    return replace(_admitted(asked, admitted), targets=tuple(_targets(order)), left_out=outs)
+    found = _admitted(asked, admitted)
+    return replace(found, targets=tuple(_targets(order)), chooser=chooser, left_out=outs)
 
 
 def _admitted(asked: Asked, admitted: Admission) -> Explanation:
@@ -171,17 +170,6 @@ def _admitted(asked: Asked, admitted: Admission) -> Explanation:
         others=others,
         refusal=_refused(admitted),
     )
-
-
-def _order(host: Host, admitted: Admission) -> Order:
-    """An order that a gateway could choose that has just started."""
-    call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
-    if call is None or match is None or outgoing is None:
-        return Order((), ())
-    now = datetime.now(UTC)
-    world = World(Slots(), lambda: 0.5, lambda: now, lambda: 0.0, lambda _: None)
-    choice = Case(host, world).choice(admitted, call, match, outgoing.targets)
-    return targets.order(choice)
 
 
 def _targets(order: Order) -> Iterator[Target]:

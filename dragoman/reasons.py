@@ -42,7 +42,7 @@ def left_out(
         if ref.weight == 0:
             why = "its weight is 0"
         elif not why and target is None:
-            why = "the rule is out of service; see the AIRoute's status"
+            why = "the rule is out of service; the line about its AIRoute says why"
         elif not why and target is not None:
             why = _unfit(target, asked, admitted)
         if why:

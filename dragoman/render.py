@@ -107,7 +107,10 @@ _Dumper.add_representer(str, _block)
 
 
 def main(argv: list[str]) -> int:
-    """Print what the directory becomes; problems go to standard error, one line each."""
+    """Print what the directory becomes; problems go to standard error, one line each.
+
+    0 without problems, 1 with some, 2 if there is nothing to print.
+    """
     parser = argparse.ArgumentParser(
         prog="dragoman render", description="Show what a directory of YAML becomes."
     )
@@ -117,7 +120,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{line}\n")
     if reading.unreadable:
         return 2
-    for line in problems(translate(assumed(reading.resources)).statuses):
-        sys.stderr.write(f"{line}\n")
+    wrong = problems(translate(assumed(reading.resources)).statuses)
+    sys.stderr.writelines(f"{line}\n" for line in wrong)
     sys.stdout.write(text(render(reading.resources)))
-    return 0
+    return 1 if wrong or reading.problems else 0

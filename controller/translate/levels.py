@@ -92,7 +92,7 @@ def _closed(missing: Mapping[Level, tuple[str, ...]]) -> Iterator[Fault]:
             of_rule = f" (rule {place.section})" if place.section else ""
             text = (
                 f"AIPolicy {', '.join(policies)} cannot be put in force, so requests{of_rule} get "
-                "503 until it is mended; see its status"
+                "503 until it is mended; its own line or condition says why"
             )
             reason: Reason = "PolicyNotInForce"
             yield Fault(place.target, "PartiallyInvalid", reason, "spec", text)
@@ -140,7 +140,7 @@ def _missing(place: Level, sections: Mapping[Key, tuple[str, ...]], resources: R
     """Why a target is not there; empty if it is."""
     if place.target not in sections:
         if any(broken.key == place.target for broken in resources.broken):
-            return "cannot be read; see its status"
+            return "cannot be read; its own line or condition says why"
         if place.target in resources.gateways:
             return "is of a class that is not Dragoman's"
         return "does not exist"

@@ -142,7 +142,7 @@ def _served(
     """The hostnames at each of these listeners, or why there are none."""
     listeners = [each for each in world.of_gateway.get(gateway, ()) if each.spec in specs]
     if not listeners:
-        text = f"{gateway} has no usable listener here; see its status"
+        text = f"{gateway} has no usable listener here; its own line or condition says why"
         return {}, ("NoMatchingParent", "", text)
     hosts = {each.place: (each, tuple(_hosts(route.spec, each, world))) for each in listeners}
     hosts = {place: found for place, found in hosts.items() if found[1]}

@@ -6,7 +6,7 @@ answers 503, so that no other rule takes its requests. One RoutePlan serves all 
 AIRoute, so a backend must be permitted at each of them. Guards are not decided here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -93,17 +93,26 @@ def _resolve(
     faults: list[Fault] = []
     for number, ref in enumerate(rule.backend_refs):
         found = _callee(route, ref, allowed)
-        if isinstance(found, Callee) and found.cluster in (
-            each.cluster for each in callees.values()
-        ):
-            text = f"{found.backend.key} stands twice with this model; add up the weights"
-            found = "Duplicate", "", text
+        if isinstance(found, Callee) and (twin := _twin(found, callees.values())) is not None:
+            found = "Duplicate", "", _twice(found, twin)
         if isinstance(found, Callee):
             callees[number] = found
         else:
             field = f"spec.rules[{index}].backendRefs[{number}]{found[1]}"
             faults.append(Fault(route, "ResolvedRefs", found[0], field, found[2]))
     return callees, faults
+
+
+def _twin(callee: Callee, others: Iterable[Callee]) -> Callee | None:
+    return next((each for each in others if each.cluster == callee.cluster), None)
+
+
+def _twice(callee: Callee, twin: Callee) -> str:
+    key = callee.backend.key
+    if callee.prompt == twin.prompt:
+        return f"{key} stands twice with this model; add up the weights"
+    prompt = "this prompt, with other variables or another mode"
+    return f"{key} stands already with this model and {prompt}; give that prompt a key of its own"
 
 
 def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
@@ -145,7 +154,7 @@ def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | No
             return "RefNotPermitted", permissions.fix("Gateway", namespace, key)
     if key not in allowed.backends.found:
         if key in allowed.backends.refused:
-            return "InvalidBackend", f"{key} cannot be used; see its status"
+            return "InvalidBackend", f"{key} cannot be used; its own line or condition says why"
         return "BackendNotFound", f"{key} does not exist"
     return None
 

@@ -36,6 +36,7 @@ ROUTE_TYPES: tuple[ConditionType, ...] = (*TYPES, "PartiallyInvalid", "Conflicte
 POLICY_TYPES: tuple[ConditionType, ...] = (*TYPES, "Overridden")
 KEPT = "the last accepted version stays in force until this is mended"
 CLOSED = "its targets answer 503 until this is mended"
+TAKEN_OUT = "taken out until this is mended; meanwhile its requests go to other rules that fit them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +217,11 @@ def _unread(broken: Broken, status: Status | None, standing: _Standing) -> Statu
     if status is not None:
         rest = tuple(each for each in status.conditions if each.type != "Accepted")
         return replace(status, conditions=(*judged, *rest))
-    consequence = standing.consequences.get(broken.key, "it is not served")
+    usual = TAKEN_OUT if broken.key.kind == "AIRoute" else "it is not served"
+    consequence = standing.consequences.get(broken.key, usual)
     programmed = conditions.not_programmed("Invalid", consequence)
-    lines = [Finding(broken.origin, consequence, broken.key)][: broken.key.kind == "AIPolicy"]
+    told = broken.key.kind in ("AIPolicy", "AIRoute")
+    lines = [Finding(broken.origin, consequence, broken.key)][:told]
     targets = standing.targets.get(broken.key, broken.target_refs or ())
     return Status(
         broken.generation,

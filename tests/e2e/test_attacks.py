@@ -971,7 +971,7 @@ def test_nothing_planted_shows_anywhere(setup: Setup, strict: Setup) -> None:
             [sys.executable, "-m", "dragoman", "render", str(one.run.directory)],
             capture_output=True,
             text=True,
-            check=True,
+            check=False,  # 1 where the YAML has problems
         ).stdout
         assert "<secret>" in rendered
         environments = [
