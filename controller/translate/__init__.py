@@ -6,7 +6,7 @@ and virtual hosts bring these together. Knows nothing of Envoy and nothing of fi
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from controller import ir, names
@@ -120,11 +120,13 @@ def _served(
     attached: Sequence[Attached], called: Backends, permits: Grants, texts: Prompts, memo: Memo
 ) -> tuple[dict[Key, tuple[Served, ...]], list[Fault]]:
     """The rules of every AIRoute, resolved, and what is wrong with them."""
+    found = memo.each("backends", None, called.found.items(), lambda each: each)
+    kept = replace(called, found=found)  # equal ones are those of before, and so quickly compared
     resolved = memo.each(
         "rules",
-        (called, permits, texts),
-        ((each.route.key, each) for each in attached),
-        lambda each: rules.serve(each, called, permits, texts),
+        permits,
+        ((each.route.key, (each, rules.needs(each, kept, texts))) for each in attached),
+        lambda asked: rules.serve(asked[0], kept, permits, texts),
     )
     served = {key: found for key, (found, _) in resolved.items()}
     return served, [fault for _, wrong in resolved.values() for fault in wrong]

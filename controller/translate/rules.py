@@ -69,6 +69,18 @@ class _Allowed:
     """Namespaces of the Gateways that serve it."""
 
 
+def needs(attached: Attached, backends: Backends, texts: Prompts) -> tuple[object, ...]:
+    """All that `serve` makes an AIRoute's rules of, besides grants: from equal comes equal."""
+    namespace = attached.route.key.namespace
+    refs = [ref for rule in attached.route.spec.rules for ref in rule.backend_refs]
+    keys = (_backend(namespace, ref) for ref in refs)
+    maps = (Key("ConfigMap", namespace, ref.prompt_ref.name) for ref in refs if ref.prompt_ref)
+    return (
+        tuple(backends.found.get(key) or key in backends.refused for key in keys),
+        tuple(texts.get(key) for key in maps),
+    )
+
+
 def serve(
     attached: Attached, backends: Backends, grants: Grants, texts: Prompts
 ) -> tuple[tuple[Served, ...], tuple[Fault, ...]]:
@@ -116,7 +128,7 @@ def _twice(callee: Callee, twin: Callee) -> str:
 
 
 def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
-    key = Key("AIBackend", ref.namespace or route.namespace, ref.name)
+    key = _backend(route.namespace, ref)
     if refused := _refused(route, key, allowed):
         return refused[0], "", refused[1]
     backend = allowed.backends.found[key]
@@ -126,6 +138,10 @@ def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
     if not isinstance(prompt, PromptPlan):
         return prompt[0], f".promptRef.{prompt[1]}", prompt[2]
     return Callee(backend, ref.model, arm(route, ref), prompt)
+
+
+def _backend(namespace: str, ref: BackendRef) -> Key:
+    return Key("AIBackend", ref.namespace or namespace, ref.name)
 
 
 def arm(route: Key, ref: BackendRef) -> str:

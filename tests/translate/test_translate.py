@@ -1,6 +1,7 @@
 """What golden files show badly: limits, age, scale of the plan, and what must stay equal."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from controller import names
 from controller.owners import owners
 from controller.resources import Broken, Object, Problem, Resources
+from controller.translate import rules as resolving
 from controller.translate import translate
 from controller.translate.conditions import problems
 from controller.translate.memo import Memo
@@ -17,7 +19,7 @@ from crds.aibackend import AIBackendSpec
 from crds.aipolicy import AIPolicySpec
 from crds.airoute import AIRouteSpec
 from crds.entities import ENTITIES
-from crds.gateway import GatewaySpec, SecretValue
+from crds.gateway import GatewaySpec, ReferenceGrantSpec, SecretValue
 from crds.meta import Key, ObjectMeta
 from ext_proc.detectors import pii
 
@@ -338,7 +340,23 @@ def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
     assert len(domains) == len(set(domains))
 
 
-EDITS = st.sampled_from(["edit", "drop", "policy", "backend", "gateway"])
+EDITS = st.sampled_from(
+    ["edit", "drop", "policy", "backend", "gateway", "prompt", "promptless", "lost", "grant"]
+)
+PROMPTS = Key("ConfigMap", "infra", "prompts")
+
+
+def prompted(name: str) -> dict[Key, Object]:
+    ref = {"name": "openai", "model": "m", "promptRef": {"name": "prompts"}}
+    return routed(name, {"backendRefs": [ref]})
+
+
+def granted(namespace: str) -> dict[Key, Object]:
+    key = Key("ReferenceGrant", "infra", "g")
+    who = {"group": "dragoman.dev", "kind": "AIRoute", "namespace": namespace}
+    spec = {"from": [who], "to": [{"group": "dragoman.dev", "kind": "AIBackend"}]}
+    meta = ObjectMeta(name="g", namespace="infra")
+    return {key: Object(key, meta, ReferenceGrantSpec.model_validate(spec), "g.yaml:1")}
 
 
 @given(st.lists(EDITS, max_size=6))
@@ -351,7 +369,10 @@ def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
         "policies": {},
         "backends": made("AIBackend", "openai", OPENAI),
         "gateways": made("Gateway", "ai", GATEWAY),
+        "config_maps": {PROMPTS: {"prompt": "Be kind."}},
+        "reference_grants": {},
     }
+    held["routes"] |= prompted("prompted")
     for number, edit in enumerate(["none", *edits]):
         match edit:
             case "edit":
@@ -366,8 +387,47 @@ def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
                 held["backends"] = made(
                     "AIBackend", "openai", {**OPENAI, "models": [{"name": f"m{number}"}]}
                 )
+            case "prompt":
+                held["config_maps"] = {PROMPTS: {"prompt": f"Be number {number}."}}
+                held["routes"] |= prompted("prompted")
+            case "promptless":
+                held["config_maps"] = {}
+            case "lost":
+                held["backends"] = {}
+            case "grant":
+                held["reference_grants"] = granted(f"n{number}")
             case "gateway":
                 listener = {**LISTENER, "port": 80 + number}
                 held["gateways"] = made("Gateway", "ai", {**GATEWAY, "listeners": [listener]})
         resources = Resources(**{kind: dict(objects) for kind, objects in held.items()})
         assert translate(resources, memo=memo) == translate(resources)
+
+
+def test_only_what_leans_on_a_change_is_resolved_anew(monkeypatch) -> None:
+    """One AIBackend of many, and one prompt of many; another route's rules are left as they were."""
+    backends = {k: v for n in range(4) for k, v in made("AIBackend", f"b{n}", OPENAI).items()}
+    maps = {Key("ConfigMap", "infra", f"p{n}"): {"prompt": f"Be {n}."} for n in range(4)}
+    routes = {}
+    for n in range(4):
+        ref = {"name": f"b{n}", "model": "m", "promptRef": {"name": f"p{n}"}}
+        routes |= routed(f"route-{n}", {"matches": model(f"m{n}"), "backendRefs": [ref]})
+    given_ = replace(world(routes), backends=backends, config_maps=maps)
+    resolved, serve = [], resolving.serve
+
+    def noted(attached, *rest):
+        resolved.append(attached.route.key.name)
+        return serve(attached, *rest)
+
+    monkeypatch.setattr(resolving, "serve", noted)
+    memo = Memo()
+    translate(given_, memo=memo)
+    assert resolved == [f"route-{n}" for n in range(4)]
+    priced = {**OPENAI, "models": [{"name": "m", "price": {"input": "1", "output": "2"}}]}
+    edited = replace(given_, backends={**backends, **made("AIBackend", "b2", priced)})
+    resolved.clear()
+    translate(edited, memo=memo)
+    assert resolved == ["route-2"]
+    resolved.clear()
+    other = {**maps, Key("ConfigMap", "infra", "p1"): {"prompt": "Be another."}}
+    translate(replace(edited, config_maps=other), memo=memo)
+    assert resolved == ["route-1"]
