@@ -135,8 +135,9 @@ async def _exchange(posted: Post, authorities: str, way: Way) -> tuple[int, byte
             while len(body) <= LARGEST and (chunk := await response.content.readany()):
                 body += chunk
             return response.status, body
-    finally:
+    except (aiohttp.ClientError, OSError, UnicodeError):
         await guard.ended()
+        raise
 
 
 async def _on_thread(way: Way, call: Callable[..., Any], *given: object) -> Any:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-AT_ONCE = 32
-OF_NAMESPACE = 4
+AT_ONCE = 64
+OF_NAMESPACE = 16
 
 
 class Turns:

@@ -86,6 +86,33 @@ def test_flux_waits_for_gateways(
     assert evaluate(expressions["failed"], seen) is failed
 
 
+@pytest.mark.parametrize(
+    ("matches", "allowed"),
+    [
+        ([{"model": {"type": "Exact", "value": "team-a/chat"}}], True),
+        ([{"model": {"type": "Prefix", "value": "team-a/"}}], True),
+        ([{"model": {"type": "Prefix", "value": "team-"}}], False),
+        ([{"model": {"type": "Exact", "value": "team-b/chat"}}], False),
+        ([{"model": {"type": "Regex", "value": "team-a/.*|.*"}}], False),
+        ([{"model": {"type": "Exact", "value": "team-a/x"}}, {"headers": [{"name": "a"}]}], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_admission_holds_a_namespace_to_its_own_models(matches: Any, *, allowed: bool) -> None:
+    (rule,) = of("ValidatingAdmissionPolicy")["spec"]["validations"]
+    made = {"name": "r", **({} if matches is None else {"matches": matches})}
+    seen = {"metadata": {"namespace": "team-a"}, "spec": {"rules": [made]}}
+    assert evaluate(rule["expression"], {"object": seen}) is allowed
+
+
+def test_a_listener_for_each_team_lets_no_other_attach() -> None:
+    for listener in of("Gateway", "teams")["spec"]["listeners"]:
+        labels = listener["allowedRoutes"]["namespaces"]["selector"]["matchLabels"]
+        assert labels == {"kubernetes.io/metadata.name": listener["name"]}
+        assert listener["hostname"].startswith(f"{listener['name']}.")
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         path = rendering.ROOT / "docs" / f"{page}.md"

@@ -234,7 +234,7 @@ async def test_what_cannot_be_told_of_one_backend_costs_it_alone(monkeypatch, ca
 
 async def test_a_namespace_asks_for_few_tokens_at_once() -> None:
     spec = ASKING.resources.backends[BACKEND]
-    keys = [Key("AIBackend", "infra", f"b{n}") for n in range(10)]
+    keys = [Key("AIBackend", "infra", f"b{n}") for n in range(OF_NAMESPACE + 5)]
     many = {key: replace(spec, key=key) for key in keys}
     endpoint = Endpoint("nothing")
     given = Reading(replace(ASKING.resources, backends=many))
