@@ -25,6 +25,8 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "AnthropicMessages": "chat",
         "GeminiContent": "generate_content",
         "GeminiEmbeddings": "embeddings",
+        "GeminiEmbedContent": "embeddings",
+        "GeminiTokenCount": "count_tokens",
         "BedrockConverse": "chat",
         "AnthropicTokenCount": "count_tokens",
         "OpenAICompletions": "text_completion",

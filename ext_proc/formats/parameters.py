@@ -43,6 +43,8 @@ PARAMETERS: Mapping[Format, Parameters] = MappingProxyType(
             )
         ),
         "GeminiEmbeddings": Parameters(),
+        "GeminiEmbedContent": Parameters(),
+        "GeminiTokenCount": Parameters(),
         "BedrockConverse": Parameters(output_tokens=(("inferenceConfig", "maxTokens"),)),
         "AnthropicTokenCount": Parameters(user=(("metadata", "user_id"),)),
         "OpenAICompletions": Parameters(user=_OPENAI_USER, output_tokens=(("max_tokens",),)),
