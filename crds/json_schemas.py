@@ -29,5 +29,5 @@ class ResponseSchema(Model):
 class RequestSchema(ResponseSchema):
     """A JSON Schema for requests as their callers write them."""
 
-    applies_to: Annotated[tuple[CallerFormat, ...], Field(max_length=15), UniqueValues] = ()
+    applies_to: Annotated[tuple[CallerFormat, ...], Field(max_length=19), UniqueValues] = ()
     """The formats whose requests it judges; all of them when left out."""

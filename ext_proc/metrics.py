@@ -31,7 +31,9 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "AnthropicTokenCount": "count_tokens",
         "OpenAICompletions": "text_completion",
         "OpenAIModerations": "moderation",
-        "OpenAIImages": "image_generation",
+        **dict.fromkeys(
+            ("OpenAIImages", "OpenAIImageEdits", "OpenAIImageVariations"), "image_generation"
+        ),
         "OpenAISpeech": "speech",
         "OpenAITranscription": "transcription",
         "OpenAIAudioTranslation": "transcription",

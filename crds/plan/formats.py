@@ -18,6 +18,8 @@ CallerFormat = Literal[
     "OpenAICompletions",
     "OpenAIModerations",
     "OpenAIImages",
+    "OpenAIImageEdits",
+    "OpenAIImageVariations",
     _Sound,
     "Rerank",
 ]
@@ -34,7 +36,8 @@ FAMILIES: tuple[tuple[Format, ...], ...] = (
 )
 """Formats that translate into each other, the preferred first; others go to who speaks them."""
 _OPENAI: tuple[Format, ...] = ("OpenAIChat", "OpenAIResponses", "OpenAIEmbeddings")
-_OPENAI += ("OpenAICompletions", "OpenAIModerations", "OpenAIImages")
+_OPENAI += ("OpenAICompletions", "OpenAIModerations")
+_OPENAI += ("OpenAIImages", "OpenAIImageEdits", "OpenAIImageVariations")
 _OPENAI += ("OpenAISpeech", "OpenAITranscription", "OpenAIAudioTranslation")
 _ANTHROPIC: tuple[Format, ...] = ("AnthropicMessages", "AnthropicTokenCount")
 FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = {

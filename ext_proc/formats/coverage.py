@@ -21,6 +21,7 @@ from ext_proc.formats import (
     gemini_tokens,
     openai_completions,
     openai_embeddings,
+    openai_image_edits,
     openai_images,
     openai_moderations,
     openai_speech,
@@ -67,6 +68,8 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("OpenAIImages", "request"): openai_images.REQUEST,
     ("OpenAIImages", "response"): openai_images.RESPONSE,
     ("OpenAIImages", "stream"): openai_images.EVENT,
+    ("OpenAIImageEdits", "request"): openai_image_edits.EDIT,
+    ("OpenAIImageVariations", "request"): openai_image_edits.VARIATION,
     ("OpenAISpeech", "request"): openai_speech.REQUEST,
     ("OpenAISpeech", "stream"): openai_speech.EVENT,
     ("OpenAITranscription", "request"): openai_transcription.REQUEST,
@@ -118,7 +121,8 @@ not name, `type=*` for any type of part.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
 - Requests of AnthropicTokenCount are read as those of AnthropicMessages, and OpenAIAudioTranslation
-  as OpenAITranscription, whose requests are forms. A format with no table for streams has none.
+  as OpenAITranscription; answers and streams of OpenAIImageEdits and OpenAIImageVariations as those
+  of OpenAIImages. Requests with files are forms. A format with no table for streams has none.
 - An answer of sound (OpenAISpeech) passes unread, also where responses are guarded. A call that is
   answered with sound or images is recorded for it when it is asked (`audio_answer`,
   `image_answer`), so that `unscanned: Block` refuses it.

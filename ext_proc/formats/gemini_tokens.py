@@ -56,15 +56,14 @@ def decode_request(body: bytes, line: Line) -> Call | Reject:
 
 def _refused(document: dict[str, Any], model: str) -> Reject | None:
     """Check whose texts are counted, and for whom."""
-    held = [document[name] for name in _WITHIN if name in document]
-    asked = held[0] if held else document
-    if not isinstance(asked, dict) or (held and "contents" in document):
-        return dialect.malformed(
-            "Say `contents` or `generateContentRequest`, not both; the latter is an object."
-        )
-    if not all(gemini_embeddings.names(each, model) for each in (document, asked)):
+    asked = [document, *(document[name] for name in _WITHIN if name in document)]
+    if not all(isinstance(each, dict) for each in asked):
+        return dialect.malformed("`generateContentRequest` must be an object.")
+    if not all(gemini_embeddings.names(each, model) for each in asked):
         return dialect.malformed("`model` may be none but that of the path.")
-    return gemini_content.refused_contents(asked.get("contents"))
+    contents = [each["contents"] for each in asked if "contents" in each] or [None]
+    refused = map(gemini_content.refused_contents, contents)
+    return next((each for each in refused if each is not None), None)
 
 
 def _uncounted(_: Mapping[str, Any]) -> None:

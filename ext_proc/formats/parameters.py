@@ -50,6 +50,8 @@ PARAMETERS: Mapping[Format, Parameters] = MappingProxyType(
         "OpenAICompletions": Parameters(user=_OPENAI_USER, output_tokens=(("max_tokens",),)),
         "OpenAIModerations": Parameters(),
         "OpenAIImages": Parameters(user=_OPENAI_USER),
+        "OpenAIImageEdits": Parameters(user=_OPENAI_USER),
+        "OpenAIImageVariations": Parameters(user=_OPENAI_USER),
         "OpenAISpeech": Parameters(),
         "OpenAITranscription": Parameters(),
         "OpenAIAudioTranslation": Parameters(),
