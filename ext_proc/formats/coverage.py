@@ -57,7 +57,6 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("GeminiEmbeddings", "response"): gemini_embeddings.RESPONSE,
     ("GeminiEmbedContent", "request"): gemini_embed_content.REQUEST,
     ("GeminiEmbedContent", "response"): gemini_embed_content.RESPONSE,
-    ("GeminiTokenCount", "request"): gemini_tokens.REQUEST,
     ("GeminiTokenCount", "response"): gemini_tokens.RESPONSE,
     ("AnthropicTokenCount", "response"): anthropic_tokens.RESPONSE,
     ("OpenAICompletions", "request"): openai_completions.REQUEST,
@@ -120,9 +119,11 @@ not name, `type=*` for any type of part.
   were released.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
-- Requests of AnthropicTokenCount are read as those of AnthropicMessages, and OpenAIAudioTranslation
-  as OpenAITranscription; answers and streams of OpenAIImageEdits and OpenAIImageVariations as those
-  of OpenAIImages. Requests with files are forms. A format with no table for streams has none.
+- Requests of AnthropicTokenCount are read as those of AnthropicMessages, and those of
+  GeminiTokenCount, and of the `generateContentRequest` in them, as those of GeminiContent;
+  OpenAIAudioTranslation is read as OpenAITranscription, answers and streams of OpenAIImageEdits and
+  OpenAIImageVariations as those of OpenAIImages. Requests with files are forms. A format with no
+  table for streams has none.
 - An answer of sound (OpenAISpeech) passes unread, also where responses are guarded. A call that is
   answered with sound or images is recorded for it when it is asked (`audio_answer`,
   `image_answer`), so that `unscanned: Block` refuses it.
