@@ -3,8 +3,11 @@
 import base64
 import json
 import struct
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.translate import providers
 from crds.aibackend import AIBackendSpec
@@ -12,11 +15,13 @@ from crds.plan import FAMILIES, PathPlan, QuirksPlan, TargetPlan
 from ext_proc import wires
 from ext_proc.call import Line, Reject
 from ext_proc.formats import strict
+from ext_proc.formats.table import DIALECTS
 from ext_proc.translation import requests
 from ext_proc.translation.answers import Answer
-from ext_proc.translation.codec import Asked
+from ext_proc.translation.codec import Asked, UnspeakableError
 from ext_proc.translation.requests import Spoken
 from ext_proc.wires import Wire
+from tests.translation.matrix.vectors import CLIENTS
 
 GEMINI = Wire("GeminiEmbeddings", "gemini-embedding-001", "/", QuirksPlan())
 OPENAI = Wire("OpenAIEmbeddings", "text-embedding-3-small", "/", QuirksPlan())
@@ -293,3 +298,33 @@ def test_a_plan_says_of_which_models_a_path_is_only_where_it_is_of_some():
         "call": "/a",
         "stream": "/a",
     }
+
+
+NAMES = (
+    *("model", "input", "dimensions", "user", "requests", "content", "parts", "text", "taskType"),
+    *("task_type", "outputDimensionality", "embedContentConfig", "embeddings", "embedding"),
+    *("values", "data", "index", "usage", "prompt_tokens", "usageMetadata", "promptTokenCount"),
+    *("predictions", "statistics", "token_count", "inputTextTokenCount", "float"),
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.floats(0, 9) | st.sampled_from(["", "a"]),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inside, max_size=5)
+    ),
+    max_leaves=15,
+)
+BODIES = st.dictionaries(st.sampled_from(NAMES), JUNK, max_size=6)
+
+
+@given(body=BODIES, client=st.sampled_from(CLIENTS), provider=st.sampled_from(FAMILIES[1]))
+@settings(max_examples=400, deadline=None)
+def test_junk_is_read_or_refused(body, client, provider):
+    wire = Wire(provider, "m", "/", QuirksPlan())
+    call = DIALECTS[client].decode_request(json.dumps(body).encode(), Line("m"))
+    if not isinstance(call, Reject):
+        with suppress(UnspeakableError):
+            written = requests.write(call.document, Spoken(client, Line("m")), wire)
+            assert isinstance(strict.loads(strict.dumps(written.document)), dict)
+    if client != provider:
+        told = Answer(provider, client, asked(True)).whole(json.dumps(body).encode())
+        assert isinstance(told, Reject) or DIALECTS[client].measure(told) is not None
