@@ -72,7 +72,8 @@ def _prediction(text: Any, size: int) -> Json:
 
 
 def _embedding(request: Json) -> Json:
-    size = _size(request.get("outputDimensionality"))
+    said = request | (request.get("embedContentConfig") or {})
+    size = _size(said.get("outputDimensionality"))
     return {"values": _vector(text_of((request.get("content") or {}).get("parts")), size)}
 
 
