@@ -50,7 +50,15 @@ def decode_response(body: bytes) -> Response | Reject:
     found = dialect.find_answer(document, RESPONSE)
     if isinstance(found, Reject):
         return found
-    return gemini_embeddings.answered(document, found, body, "embedding")
+    measured = gemini_embeddings.measure(body)
+    return Response(
+        document,
+        found.texts,
+        found.unscanned,
+        body,
+        usage=measured.usage,
+        usage_invalid=measured.usage_invalid,
+    )
 
 
 DIALECT = replace(

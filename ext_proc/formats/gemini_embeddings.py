@@ -16,7 +16,6 @@ from ext_proc.formats.gemini_tables import CONTENT, ERROR, USAGE
 from ext_proc.formats.protobuf import Message
 from ext_proc.formats.rules import Json, Prose, Rule, Token, Vector
 from ext_proc.formats.shapes import Each
-from ext_proc.formats.texts import Found
 
 _SETTINGS: dict[str, Rule] = {
     "taskType": Token(),
@@ -93,11 +92,6 @@ def decode_response(body: bytes) -> Response | Reject:
     found = dialect.find_answer(document, RESPONSE)
     if isinstance(found, Reject):
         return found
-    return answered(document, found, body, "embeddings")
-
-
-def answered(document: dict[str, Any], found: Found, body: bytes, holds: str) -> Response:
-    """A decoded answer; `holds`: the field that no error has."""
     stated = document.get("usageMetadata")
     used = usage.gemini(stated)
     return Response(
@@ -107,7 +101,7 @@ def answered(document: dict[str, Any], found: Found, body: bytes, holds: str) ->
         body,
         usage=used,
         usage_invalid=stated is not None and used is None,
-        is_error="error" in document and holds not in document,
+        is_error="error" in document and "embeddings" not in document,
     )
 
 

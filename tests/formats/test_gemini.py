@@ -507,9 +507,10 @@ def test_a_content_that_is_none_is_refused(document):
 def test_one_vector_is_no_text_and_usage_may_be_stated():
     body = {"embedding": {"values": [0.1]}, "usageMetadata": {"promptTokenCount": 4}}
     response = ONE.decode_response(json.dumps(body).encode())
-    assert (response.texts, response.usage, response.is_error) == ([], Usage(4), False)
+    assert (response.texts, response.usage) == ([], Usage(4))
     assert ONE.measure(json.dumps(body).encode()).usage == Usage(4)
-    assert ONE.decode_response(b'{"error": {"message": "x"}}').is_error
+    [text] = ONE.decode_response(b'{"error": {"message": "an error"}}').texts
+    assert "an error" in text.value
     assert ONE.decode_response(b"[]").status == 502
 
 
