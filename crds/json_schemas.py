@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from crds.meta import DataKey, Label, Model, Name, UniqueValues
-from crds.plan import Format
+from crds.plan import CallerFormat
 
 
 class ConfigMapRef(Model):
@@ -29,5 +29,5 @@ class ResponseSchema(Model):
 class RequestSchema(ResponseSchema):
     """A JSON Schema for requests as their callers write them."""
 
-    applies_to: Annotated[tuple[Format, ...], Field(max_length=15), UniqueValues] = ()
+    applies_to: Annotated[tuple[CallerFormat, ...], Field(max_length=19), UniqueValues] = ()
     """The formats whose requests it judges; all of them when left out."""

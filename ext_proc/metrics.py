@@ -25,11 +25,15 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "AnthropicMessages": "chat",
         "GeminiContent": "generate_content",
         "GeminiEmbeddings": "embeddings",
+        "GeminiEmbedContent": "embeddings",
+        "GeminiTokenCount": "count_tokens",
         "BedrockConverse": "chat",
         "AnthropicTokenCount": "count_tokens",
         "OpenAICompletions": "text_completion",
         "OpenAIModerations": "moderation",
-        "OpenAIImages": "image_generation",
+        **dict.fromkeys(
+            ("OpenAIImages", "OpenAIImageEdits", "OpenAIImageVariations"), "image_generation"
+        ),
         "OpenAISpeech": "speech",
         "OpenAITranscription": "transcription",
         "OpenAIAudioTranslation": "transcription",

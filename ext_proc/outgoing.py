@@ -104,7 +104,8 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
     named = wire.format not in NAMED_WITHIN or wire.model == call.model
     alike = plain and named and wire.quirks == _NO_QUIRKS
     if alike and not foreign.present(call.format, call.original):
-        call.rename_model(wire.model)
+        if wire.format not in NAMED_WITHIN:
+            call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()
     body = dialect.encode_request(call, call.stream)
     if plain:
@@ -114,7 +115,7 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
 
 
 def _unsupported(call: Call, targets: Iterable[TargetPlan]) -> Reject:
-    known = sorted(set().union(*map(wires.reachable, targets)))
+    known = sorted(set().union(*(wires.reachable(target, call.model) for target in targets)))
     text = f"This model is not served in the format {call.format}, but in: {', '.join(known)}."
     return Reject(400, "unsupported_format", text)
 

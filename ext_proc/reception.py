@@ -64,14 +64,14 @@ class Reception:
         guarded = spoken != self._call.format or any(level.response for level in self._levels)
         demands = (schema for level in self._levels for schema in level.response_schemas)
         whole = schemas.demanded(self._call.format, demands)
-        how = DIALECTS[spoken]
+        how = DIALECTS.get(spoken)
         if reject := response.refusal(status, headers, how, guarded=guarded, whole=whole):
             return case.refuse(reject)
         case.facts.served = status < 300
         case.facts.status = errors.status(self._call.format, status)
         self._unknown = tuple(name for name in headers if not _may_pass(name))
         self._advice = tuple((name, headers[name]) for name in _ADVICE if name in headers)
-        self._reader = self._choose(status, response.media_type(headers), spoken)
+        self._reader = self._choose(status, headers, spoken)
         if event.end:
             return self._empty()
         return () if isinstance(self._reader, Whole) else (self._start(),)
@@ -119,16 +119,16 @@ class Reception:
             if int(status) in health.BUSY
         }
 
-    def _choose(self, status: int, media_type: str, spoken: Format) -> Reader:
-        case, call = self._case, self._call
+    def _choose(self, status: int, headers: Mapping[str, str], spoken: Format) -> Reader:
+        case, call, media_type = self._case, self._call, response.media_type(headers)
         created = int(case.facts.asked_at.timestamp())
         base64 = call.document.get("encoding_format") == "base64"
         asked = Asked(call.model, case.facts.request_id, created, base64)
-        answer = Answer(spoken, call.format, asked) if spoken != call.format else None
+        answer = Answer(spoken, call.format, asked, headers) if spoken != call.format else None
         reading = Reading(case.dialect, self._levels, self._count, answer)
         if status >= 300 or media_type == response.JSON:
             return Whole(reading, status)
-        if media_type == DIALECTS[spoken].streams_as:
+        if spoken in DIALECTS and media_type == DIALECTS[spoken].streams_as:
             if answer is not None:
                 self._type = case.dialect.streams_as
             return Streamed(reading, call, case.facts.request_id)

@@ -47,10 +47,16 @@ def local(status: int) -> Reject:
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], spoken: Dialect, *, guarded: bool, whole: bool = False
+    status: int,
+    headers: Mapping[str, str],
+    spoken: Dialect | None,
+    *,
+    guarded: bool,
+    whole: bool = False,
 ) -> Reject | None:
     """Refuse a response by its headers alone; its body is dropped.
 
+    `spoken`: None for what only providers speak, which is JSON.
     `guarded`: only what can be read may pass, or what the format has that no guard could read.
     `whole`: only JSON may pass.
     """
@@ -67,7 +73,9 @@ def refusal(
     return None
 
 
-def _expected(media: str, spoken: Dialect) -> bool:
+def _expected(media: str, spoken: Dialect | None) -> bool:
+    if spoken is None:
+        return media == JSON
     if media in (JSON, spoken.streams_as) or (spoken.unread and media.startswith(spoken.unread)):
         return True
     return spoken.read_text is not None and media in TEXTS

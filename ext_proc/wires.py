@@ -5,11 +5,21 @@ speaks. One request may have a wire of its own for every target.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
-from crds.plan import FAMILIES, Format, PathPlan, PromptPlan, QuirksPlan, TargetPlan
+from crds.plan import (
+    FAMILIES,
+    CallerFormat,
+    Format,
+    PathPlan,
+    PromptPlan,
+    QuirksPlan,
+    TargetPlan,
+)
 from ext_proc.translation import prompts
+
+_CALLERS: frozenset[Format] = frozenset(get_args(CallerFormat))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +58,32 @@ def read(metadata: dict[str, Any]) -> Wire:
 
 def find(target: TargetPlan, spoken: Format, model: str, *, stream: bool) -> Wire | None:
     """The wire for a request in this format and, unless the target has its own, for this model."""
-    format_ = _format(target, spoken)
+    named = target.model or model
+    format_ = _format(target, spoken, named)
     if format_ is None:
         return None
-    named = target.model or model
     path = _path(target.paths[format_], named, stream=stream)
     prompt = target.prompt if prompts.taken(spoken) else None
     return Wire(format_, named, path, target.quirks, prompt)
 
 
-def reachable(target: TargetPlan) -> set[Format]:
+def reachable(target: TargetPlan, model: str) -> set[Format]:
     """The formats in which callers may speak to a target."""
-    own = set(target.paths)
-    return own.union(*(family for family in FAMILIES if not own.isdisjoint(family)))
+    own = _own(target, target.model or model)
+    families = (family for family in FAMILIES if not own.isdisjoint(family))
+    return own.union(*families) & _CALLERS
 
 
-def _format(target: TargetPlan, spoken: Format) -> Format | None:
-    if spoken in target.paths:
+def _format(target: TargetPlan, spoken: Format, model: str) -> Format | None:
+    own = _own(target, model)
+    if spoken in own:
         return spoken
     family = next((each for each in FAMILIES if spoken in each), ())
-    return next((each for each in family if each in target.paths), None)
+    return next((each for each in family if each in own), None)
+
+
+def _own(target: TargetPlan, model: str) -> set[Format]:
+    return {format_ for format_, path in target.paths.items() if path.serves(model)}
 
 
 def _path(path: PathPlan, model: str, *, stream: bool) -> str:

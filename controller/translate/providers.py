@@ -35,8 +35,9 @@ class Provider:
     """Of chat completions and responses, the one it is asked in unless `openai.api` says so."""
 
 
-def _same(path: str) -> PathPlan:
-    return PathPlan(call=path, stream=path)
+def _same(path: str, *models: str) -> PathPlan:
+    """One path for calls and streams; of these models only, by parts of their names."""
+    return PathPlan(call=path, stream=path, models=models)
 
 
 _CHAT: Mapping[Format, PathPlan] = {"OpenAIChat": _same("/chat/completions")}
@@ -47,6 +48,8 @@ _OPENAI: Mapping[Format, PathPlan] = {
     "OpenAICompletions": _same("/completions"),
     "OpenAIModerations": _same("/moderations"),
     "OpenAIImages": _same("/images/generations"),
+    "OpenAIImageEdits": _same("/images/edits"),
+    "OpenAIImageVariations": _same("/images/variations"),
     "OpenAISpeech": _same("/audio/speech"),
     "OpenAITranscription": _same("/audio/transcriptions"),
     "OpenAIAudioTranslation": _same("/audio/translations"),
@@ -72,6 +75,7 @@ PROVIDERS: Mapping[str, Provider] = {
             "OpenAIResponses": _same(f"/responses{_DATED}"),
             "OpenAIEmbeddings": _same(f"/deployments/{{model}}/embeddings{_DATED}"),
             "OpenAIImages": _same(f"/deployments/{{model}}/images/generations{_DATED}"),
+            "OpenAIImageEdits": _same(f"/deployments/{{model}}/images/edits{_DATED}"),
             "OpenAISpeech": _same(f"/deployments/{{model}}/audio/speech{_DATED}"),
             "OpenAITranscription": _same(f"/deployments/{{model}}/audio/transcriptions{_DATED}"),
             "OpenAIAudioTranslation": _same(f"/deployments/{{model}}/audio/translations{_DATED}"),
@@ -100,6 +104,8 @@ PROVIDERS: Mapping[str, Provider] = {
                 stream="/models/{model}:streamGenerateContent?alt=sse",
             ),
             "GeminiEmbeddings": _same("/models/{model}:batchEmbedContents"),
+            "GeminiEmbedContent": _same("/models/{model}:embedContent"),
+            "GeminiTokenCount": _same("/models/{model}:countTokens"),
         },
         key=("x-goog-api-key", ""),
     ),
@@ -111,7 +117,15 @@ PROVIDERS: Mapping[str, Provider] = {
             "GeminiContent": PathPlan(
                 call=f"{_VERTEX}/google/models/{{model}}:generateContent",
                 stream=f"{_VERTEX}/google/models/{{model}}:streamGenerateContent?alt=sse",
-            )
+            ),
+            "GeminiTokenCount": _same(f"{_VERTEX}/google/models/{{model}}:countTokens"),
+            "GeminiEmbedContent": _same(
+                f"{_VERTEX}/google/models/{{model}}:embedContent", "gemini-embedding-2"
+            ),
+            "VertexEmbeddings": _same(
+                f"{_VERTEX}/google/models/{{model}}:predict",
+                *("text-embedding", "text-multilingual-embedding", "gemini-embedding-001"),
+            ),
         },
         key=("x-goog-api-key", ""),
     ),
@@ -135,7 +149,9 @@ PROVIDERS: Mapping[str, Provider] = {
         {
             "BedrockConverse": PathPlan(
                 call="/model/{model}/converse", stream="/model/{model}/converse-stream"
-            )
+            ),
+            "TitanEmbeddings": _same("/model/{model}/invoke", "amazon.titan-embed-text-"),
+            "CohereEmbeddings": _same("/model/{model}/invoke", "cohere.embed-"),
         },
     ),
     # https://huggingface.co/docs/inference-providers
@@ -204,8 +220,11 @@ def of(spec: AIBackendSpec) -> Provider:
         hostname=_filled(row.hostname, holes),
         prefix=prefix,
         paths={
-            format_: PathPlan(
-                call=prefix + _filled(path.call, holes), stream=prefix + _filled(path.stream, holes)
+            format_: path.model_copy(
+                update={
+                    "call": prefix + _filled(path.call, holes),
+                    "stream": prefix + _filled(path.stream, holes),
+                }
             )
             for format_, path in row.paths.items()
             if only in (None, format_) or format_ not in _CALLED_BY.values()

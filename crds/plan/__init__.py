@@ -13,6 +13,7 @@ from crds.plan.encoding import (
 from crds.plan.formats import (
     FAMILIES,
     FORMAT_HEADERS,
+    CallerFormat,
     Format,
 )
 from crds.plan.guards import (
@@ -73,6 +74,7 @@ __all__ = [
     "TYPE_URL",
     "Action",
     "BindingPlan",
+    "CallerFormat",
     "Candidate",
     "Format",
     "GuardPlan",

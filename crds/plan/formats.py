@@ -4,28 +4,40 @@ from collections.abc import Mapping
 from typing import Literal
 
 _Sound = Literal["OpenAISpeech", "OpenAITranscription", "OpenAIAudioTranslation"]
-Format = Literal[
+CallerFormat = Literal[
     "OpenAIChat",
     "OpenAIResponses",
     "OpenAIEmbeddings",
     "AnthropicMessages",
     "GeminiContent",
     "GeminiEmbeddings",
+    "GeminiEmbedContent",
+    "GeminiTokenCount",
     "BedrockConverse",
     "AnthropicTokenCount",
     "OpenAICompletions",
     "OpenAIModerations",
     "OpenAIImages",
+    "OpenAIImageEdits",
+    "OpenAIImageVariations",
     _Sound,
     "Rerank",
 ]
+"""What callers may speak."""
+_Asked = Literal["VertexEmbeddings", "TitanEmbeddings", "CohereEmbeddings"]
+Format = Literal[CallerFormat, _Asked]
+"""And what providers alone speak."""
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
-    ("OpenAIEmbeddings", "GeminiEmbeddings"),
+    (
+        *("OpenAIEmbeddings", "GeminiEmbeddings", "GeminiEmbedContent"),
+        *("VertexEmbeddings", "TitanEmbeddings", "CohereEmbeddings"),
+    ),
 )
 """Formats that translate into each other, the preferred first; others go to who speaks them."""
 _OPENAI: tuple[Format, ...] = ("OpenAIChat", "OpenAIResponses", "OpenAIEmbeddings")
-_OPENAI += ("OpenAICompletions", "OpenAIModerations", "OpenAIImages")
+_OPENAI += ("OpenAICompletions", "OpenAIModerations")
+_OPENAI += ("OpenAIImages", "OpenAIImageEdits", "OpenAIImageVariations")
 _OPENAI += ("OpenAISpeech", "OpenAITranscription", "OpenAIAudioTranslation")
 _ANTHROPIC: tuple[Format, ...] = ("AnthropicMessages", "AnthropicTokenCount")
 FORMAT_HEADERS: Mapping[Format, tuple[str, ...]] = {

@@ -1,5 +1,6 @@
 """Where a request may go, and how it is written for that place."""
 
+import operator
 from typing import Literal
 
 from pydantic import Field
@@ -22,6 +23,12 @@ class PathPlan(PlanModel):
 
     call: str
     stream: str
+    models: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """A part of the names of the models that are asked so; empty: all are."""
+
+    def serves(self, model: str) -> bool:
+        """Tell whether a model is asked so."""
+        return not self.models or any(part in model for part in self.models)
 
 
 class QuirksPlan(PlanModel):

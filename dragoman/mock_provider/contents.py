@@ -1,7 +1,8 @@
-"""Google's `POST …/models/MODEL:generateContent`, `:streamGenerateContent` and `:countTokens`."""
+"""Google's `POST …/models/MODEL:generateContent`, its stream, `:countTokens` and embeddings."""
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from dragoman.mock_provider import answer, embeddings, saying
 from dragoman.mock_provider.answer import Answer, Event, Json
@@ -9,7 +10,11 @@ from dragoman.mock_provider.saying import MAX_CHOICES, Question, Saying, Tool, t
 
 ENDPOINT = "generateContent"
 SIGNATURE = "bW9jaw=="
-_EMBEDDED = {"embedContent": embeddings.one_content, "batchEmbedContents": embeddings.contents}
+_EMBEDDED = {
+    "embedContent": embeddings.one_content,
+    "batchEmbedContents": embeddings.contents,
+    "predict": embeddings.predict,
+}
 _METHODS = (ENDPOINT, "streamGenerateContent", "countTokens", *_EMBEDDED)
 
 
@@ -19,11 +24,12 @@ def named(path: str) -> tuple[str, str] | None:
     model, colon, method = rest.rpartition(":")
     if not colon or method not in _METHODS or not before.startswith("/v1"):
         return None
-    return model, method
+    return unquote(model), method
 
 
 def question(body: Json, speaker: str) -> Question:
     """The request in the words of `saying`."""
+    body = body | (body.get("generateContentRequest") or {})
     contents = [c for c in body.get("contents") or () if isinstance(c, dict)]
     users = [text_of(c.get("parts")) for c in contents if c.get("role") != "model"]
     last = contents[-1].get("parts") if contents else None

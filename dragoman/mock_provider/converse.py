@@ -1,18 +1,18 @@
-"""Bedrock's `POST /model/MODEL/converse`, and `/converse-stream` as an AWS event stream."""
+"""Bedrock's `POST /model/MODEL/converse`, `/converse-stream` as an AWS event stream, `/invoke`."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from dragoman.mock_provider import saying
+from dragoman.mock_provider import embeddings, saying
 from dragoman.mock_provider.answer import EVENT_STREAM, Answer, Event, Json
 from dragoman.mock_provider.saying import Question, Saying, Tool, text_of
 
 ENDPOINT = "converse"
 SIGNATURE = "bW9jaw=="
 METRICS = {"latencyMs": 1}
-_WAYS = (ENDPOINT, "converse-stream")
+_WAYS = (ENDPOINT, "converse-stream", "invoke")
 
 
 def named(path: str) -> tuple[str, str] | None:
@@ -67,6 +67,8 @@ def _choice(choice: Any) -> str:
 
 def respond(body: Json, asked: Question, said: Saying, token: str) -> Answer:
     """The answer; `token` makes its identifiers unique to the request."""
+    if body.get("method") == "invoke":
+        return embeddings.invoke(body)
     usage = _usage(saying.count(asked, said))
     stop = "tool_use" if said.call else "end_turn"
     call_id = f"tooluse_{token}"

@@ -1,4 +1,4 @@
-"""Embeddings of OpenAI and Google: vectors drawn from a hash of the input."""
+"""Embeddings of OpenAI, Google and Bedrock's models: vectors drawn from a hash of the input."""
 
 import base64
 import hashlib
@@ -13,6 +13,7 @@ from dragoman.mock_provider.saying import text_of
 DIMENSIONS = 256
 """Unless asked for others."""
 MAX_DIMENSIONS = 4096
+COUNTED_IN = "x-amzn-bedrock-input-token-count"
 
 
 def respond(body: Json) -> Answer:
@@ -21,8 +22,7 @@ def respond(body: Json) -> Answer:
     inputs = given if isinstance(given, list) else [given]
     if inputs and all(isinstance(item, int) for item in inputs):
         inputs = [inputs]
-    asked = body.get("dimensions")
-    size = min(MAX_DIMENSIONS, max(1, asked)) if isinstance(asked, int) else DIMENSIONS
+    size = _size(body.get("dimensions"))
     encode = _base64 if body.get("encoding_format") == "base64" else list
     rows = [
         {"object": "embedding", "index": index, "embedding": encode(_vector(item, size))}
@@ -44,10 +44,41 @@ def one_content(body: Json) -> Answer:
     return Answer({"embedding": _embedding(body)})
 
 
+def predict(body: Json) -> Answer:
+    """Vertex AI's `:predict`: one vector for each instance, with its tokens."""
+    texts = [each.get("content") for each in body.get("instances") or () if isinstance(each, dict)]
+    size = _size((body.get("parameters") or {}).get("outputDimensionality"))
+    return Answer({"predictions": [_prediction(text, size) for text in texts]})
+
+
+def invoke(body: Json) -> Answer:
+    """Bedrock's InvokeModel: Cohere's bodies have `texts`, Titan's one `inputText`."""
+    texts = body.get("texts")
+    if isinstance(texts, list):
+        size = _size(body.get("output_dimension"))
+        vectors = {"float": [_vector(text, size) for text in texts]}
+        said = {"id": "mock", "response_type": "embeddings_by_type", "texts": texts}
+        counted = {COUNTED_IN: str(sum(map(_tokens, texts)))}
+        return Answer({**said, "embeddings": vectors}, headers=counted)
+    text = body.get("inputText")
+    vector = _vector(text, _size(body.get("dimensions")))
+    by_type = {"embedding": vector, "embeddingsByType": {"float": vector}}
+    return Answer({**by_type, "inputTextTokenCount": _tokens(text)})
+
+
+def _prediction(text: Any, size: int) -> Json:
+    counted = {"token_count": _tokens(text), "truncated": False}
+    return {"embeddings": {"values": _vector(text, size), "statistics": counted}}
+
+
 def _embedding(request: Json) -> Json:
-    asked = request.get("outputDimensionality")
-    size = min(MAX_DIMENSIONS, max(1, asked)) if isinstance(asked, int) else DIMENSIONS
+    said = request | (request.get("embedContentConfig") or {})
+    size = _size(said.get("outputDimensionality"))
     return {"values": _vector(text_of((request.get("content") or {}).get("parts")), size)}
+
+
+def _size(asked: Any) -> int:
+    return min(MAX_DIMENSIONS, max(1, asked)) if isinstance(asked, int) else DIMENSIONS
 
 
 def _vector(item: Any, size: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""OpenAI's images, speech, transcription and translation: bytes that are always the same.
+"""OpenAI's images, their edits, speech, transcription and translation: always the same bytes.
 
 A transcript is the `prompt` where there is one, for no sound is listened to.
 """
@@ -18,7 +18,7 @@ SPOKEN = "This is what the mock provider heard."
 
 
 def form(request: Received) -> Json | None:
-    """The fields of a form, and `file` as the number of its bytes; None if it is no form."""
+    """The fields of a form, and files as the number of their bytes; None if it is no form."""
     head = f"content-type: {request.header('content-type')}\r\n\r\n".encode()
     message = BytesParser().parsebytes(head + request.body)
     if not message.is_multipart():
@@ -35,17 +35,27 @@ def _field(part: Message) -> tuple[str, str | int]:
 
 def draw(body: Json) -> Answer:
     """One image, or the events of one."""
+    return _draw(body, "image_generation", 0)
+
+
+def edit(body: Json) -> Answer:
+    """As `draw`, with tokens of images that came in."""
+    images = [name for name in ("image", "image[]", "mask") if isinstance(body.get(name), int)]
+    return _draw(body, "image_edit", len(images))
+
+
+def _draw(body: Json, kind: str, images: int) -> Answer:
     words = len(str(body.get("prompt")).split())
     used = {
-        "input_tokens": words,
+        "input_tokens": words + images,
         "output_tokens": 16,
-        "total_tokens": words + 16,
-        "input_tokens_details": {"text_tokens": words, "image_tokens": 0},
+        "total_tokens": words + images + 16,
+        "input_tokens_details": {"text_tokens": words, "image_tokens": images},
     }
-    if body.get("stream"):
+    if str(body.get("stream")).lower() == "true":
         said = {"b64_json": PIXEL, "created_at": CREATED, "size": "1024x1024"}
         said |= {"quality": "low", "background": "opaque", "output_format": "png"}
-        kinds = ("image_generation.partial_image", "image_generation.completed")
+        kinds = (f"{kind}.partial_image", f"{kind}.completed")
         partial = {"type": kinds[0], "partial_image_index": 0, **said}
         completed = {"type": kinds[1], "usage": used, **said}
         return answer.stream([Event(partial, kinds[0]), Event(completed, kinds[1])])

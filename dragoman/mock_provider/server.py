@@ -32,7 +32,9 @@ from dragoman.mock_provider.wire import Cut, Inbox, Received, receive
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MODELS = "/v1/models"
 GOOGLE_MODELS = "/v1beta/models"
-FORMS = ("/v1/audio/transcriptions", "/v1/audio/translations")
+SPEECH = ("/v1/audio/transcriptions", "/v1/audio/translations")
+IMAGES = ("/v1/images/edits", "/v1/images/variations")
+FORMS = (*SPEECH, *IMAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ ANSWERS: dict[str, Callable[[Json], Answer]] = {
     "/v1/moderations": judgements.moderate,
     "/v1/images/generations": media.draw,
     "/v1/audio/speech": media.speak,
-    **dict.fromkeys(FORMS, media.listen),
+    **dict.fromkeys(SPEECH, media.listen),
+    **dict.fromkeys(IMAGES, media.edit),
     "/v1/rerank": judgements.rank,
     "/v2/rerank": judgements.rank,
     "/v1/messages/count_tokens": judgements.count,

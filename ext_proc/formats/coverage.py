@@ -14,11 +14,14 @@ from ext_proc.formats import (
     anthropic_tables,
     anthropic_tokens,
     bedrock_tables,
+    gemini_embed_content,
     gemini_embeddings,
     gemini_inspected,
     gemini_tables,
+    gemini_tokens,
     openai_completions,
     openai_embeddings,
+    openai_image_edits,
     openai_images,
     openai_moderations,
     openai_speech,
@@ -52,6 +55,9 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("BedrockConverse", "stream"): Object(bedrock_tables.EVENTS),
     ("GeminiEmbeddings", "request"): gemini_embeddings.REQUEST,
     ("GeminiEmbeddings", "response"): gemini_embeddings.RESPONSE,
+    ("GeminiEmbedContent", "request"): gemini_embed_content.REQUEST,
+    ("GeminiEmbedContent", "response"): gemini_embed_content.RESPONSE,
+    ("GeminiTokenCount", "response"): gemini_tokens.RESPONSE,
     ("AnthropicTokenCount", "response"): anthropic_tokens.RESPONSE,
     ("OpenAICompletions", "request"): openai_completions.REQUEST,
     ("OpenAICompletions", "response"): openai_completions.RESPONSE,
@@ -61,6 +67,8 @@ BODIES: dict[tuple[Format, str], Object | Message] = {
     ("OpenAIImages", "request"): openai_images.REQUEST,
     ("OpenAIImages", "response"): openai_images.RESPONSE,
     ("OpenAIImages", "stream"): openai_images.EVENT,
+    ("OpenAIImageEdits", "request"): openai_image_edits.EDIT,
+    ("OpenAIImageVariations", "request"): openai_image_edits.VARIATION,
     ("OpenAISpeech", "request"): openai_speech.REQUEST,
     ("OpenAISpeech", "stream"): openai_speech.EVENT,
     ("OpenAITranscription", "request"): openai_transcription.REQUEST,
@@ -111,8 +119,11 @@ not name, `type=*` for any type of part.
   were released.
 - OpenAI streams under inspection carry no `logprobs`, since they would spell what is held back;
   nor do Gemini's carry `logprobsResult`.
-- Requests of AnthropicTokenCount are read as those of AnthropicMessages, and OpenAIAudioTranslation
-  as OpenAITranscription, whose requests are forms. A format with no table for streams has none.
+- Requests of AnthropicTokenCount are read as those of AnthropicMessages, and those of
+  GeminiTokenCount, and of the `generateContentRequest` in them, as those of GeminiContent;
+  OpenAIAudioTranslation is read as OpenAITranscription, answers and streams of OpenAIImageEdits and
+  OpenAIImageVariations as those of OpenAIImages. Requests with files are forms. A format with no
+  table for streams has none.
 - An answer of sound (OpenAISpeech) passes unread, also where responses are guarded. A call that is
   answered with sound or images is recorded for it when it is asked (`audio_answer`,
   `image_answer`), so that `unscanned: Block` refuses it.

@@ -99,11 +99,12 @@ def _headers(block: bytes) -> dict[str, str]:
         if name in names:
             _broken("A message names a header twice.")
         names.add(name)
-        if value is not None:
-            try:
-                headers[name.decode()] = value.decode()
-            except UnicodeDecodeError:
-                _broken("A message has a header that is not UTF-8.")
+        try:
+            told = name.decode()
+            if value is not None:
+                headers[told] = value.decode()
+        except UnicodeDecodeError:
+            _broken("A message has a header that is not UTF-8.")
     return headers
 
 

@@ -42,7 +42,11 @@ def _refused(document: dict[str, Any]) -> Reject | None:
     """Check what decides whose text is whose, and who is asked."""
     if "model" in document:
         return dialect.malformed("The model is named by the path; leave `model` out of the body.")
-    contents = document.get("contents")
+    return refused_contents(document.get("contents"))
+
+
+def refused_contents(contents: Any) -> Reject | None:
+    """Refuse contents that nobody can be known to have said."""
     if not isinstance(contents, list) or not contents:
         return dialect.malformed("`contents` must be a list that is not empty.")
     for content in contents:

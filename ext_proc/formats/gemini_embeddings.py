@@ -1,7 +1,7 @@
 """Gemini batchEmbedContents: its JSON bodies, both ways. The format has no streams.
 
-Every request of a batch names the model again; it must be the path's. `:embedContent`, which asks
-for one vector, is answered in another shape and is not served: the SDKs send batches.
+Every request of a batch names the model again; it must be the path's. What is asked for may stand
+in a request itself or in its `embedContentConfig`, as newer SDKs write it.
 Source: `models.batchEmbedContents` of the Gemini API reference.
 """
 
@@ -17,17 +17,28 @@ from ext_proc.formats.protobuf import Message
 from ext_proc.formats.rules import Json, Prose, Rule, Token, Vector
 from ext_proc.formats.shapes import Each
 
-_ASKED: dict[str, Rule] = {
-    "model": Token(),
-    "content": CONTENT,
+_SETTINGS: dict[str, Rule] = {
     "taskType": Token(),
     "title": Prose("User"),
     "outputDimensionality": Token(),
+    "autoTruncate": Token(),
 }
-REQUEST = Message({"requests": Each(Message(_ASKED, origin="User"))})
+ASKED = Message(
+    {
+        "model": Token(),
+        "content": CONTENT,
+        **_SETTINGS,
+        "embedContentConfig": Message(
+            {**_SETTINGS, "documentOcr": Token(), "audioTrackExtraction": Token()}
+        ),
+    },
+    origin="User",
+)
+REQUEST = Message({"requests": Each(ASKED)})
+VECTOR = Message({"values": Vector(), "shape": Vector()}, strict=False)
 RESPONSE = Message(
     {
-        "embeddings": Each(Message({"values": Vector(), "shape": Vector()}, strict=False)),
+        "embeddings": Each(VECTOR),
         "usageMetadata": USAGE,
         "error": Json(),
     },
@@ -43,7 +54,7 @@ def decode_request(body: bytes, line: Line) -> Call | Reject:
     requests = document.get("requests")
     if not isinstance(requests, list) or not requests:
         return dialect.malformed("`requests` must be a list that is not empty.")
-    if not all(isinstance(each, dict) and _asks(each, line.model) for each in requests):
+    if not all(isinstance(each, dict) and asks(each, line.model) for each in requests):
         return dialect.malformed(
             "Each of `requests` has a `content`, and no `model` but that of the path."
         )
@@ -62,10 +73,15 @@ def decode_request(body: bytes, line: Line) -> Call | Reject:
     )
 
 
-def _asks(request: dict[str, Any], model: str) -> bool:
+def asks(request: dict[str, Any], model: str) -> bool:
+    """Tell whether a request has a content, and means the path's model."""
+    return names(request, model) and isinstance(request.get("content"), dict)
+
+
+def names(request: dict[str, Any], model: str) -> bool:
+    """Tell whether a request means the path's model; it need not say."""
     named = request.get("model")
-    ours = named is None or (isinstance(named, str) and named.removeprefix("models/") == model)
-    return ours and isinstance(request.get("content"), dict)
+    return named is None or (isinstance(named, str) and named.removeprefix("models/") == model)
 
 
 def decode_response(body: bytes) -> Response | Reject:

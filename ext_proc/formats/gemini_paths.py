@@ -25,6 +25,8 @@ _METHODS: Mapping[str, Format] = MappingProxyType(
         "generateContent": "GeminiContent",
         "streamGenerateContent": "GeminiContent",
         "batchEmbedContents": "GeminiEmbeddings",
+        "embedContent": "GeminiEmbedContent",
+        "countTokens": "GeminiTokenCount",
     }
 )
 MODELS = "/v1beta/models"

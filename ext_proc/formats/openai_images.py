@@ -1,6 +1,7 @@
 """OpenAI images: a prompt in, images out. The prompt is read; no guard can read an image.
 
-Source: the API reference of images. Edits and variations, whose bodies are forms, are not served.
+Source: the API reference of images. Edits and variations, whose requests are forms, are in
+`openai_image_edits`.
 """
 
 from dataclasses import replace

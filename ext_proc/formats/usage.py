@@ -12,6 +12,8 @@ from typing import Any
 from ext_proc.call import Usage
 
 _MOST = 1_000_000_000
+_LONGEST = 20
+"""Characters of a number in a header: more than `_MOST` has."""
 
 
 def openai(stated: Any) -> Usage | None:
@@ -132,6 +134,19 @@ def rerank(stated: Any) -> Usage | None:
     if given is None or written is None:
         return None
     return Usage(input_tokens=given, output_tokens=written)
+
+
+def inputs(count: Any) -> Usage | None:
+    """Read a count of what was given, where nothing is written."""
+    given = _count({"": count}, "")
+    return None if count is None or given is None else Usage(input_tokens=given)
+
+
+def header(stated: str | None) -> Usage | None:
+    """Read a header that counts what was given."""
+    if stated is None or not (stated.isascii() and stated.isdigit()):
+        return None
+    return inputs(int(stated[:_LONGEST]))
 
 
 _RANKED = ("input_tokens", "total_tokens", "prompt_tokens")

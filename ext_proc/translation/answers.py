@@ -1,24 +1,29 @@
 """Answers: what a provider said in its format → what the caller reads in its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from crds.plan import Format
 from ext_proc.call import Reject, Usage
-from ext_proc.formats import errors, strict
+from ext_proc.formats import errors, strict, usage
 from ext_proc.formats.dialect import unreadable
 from ext_proc.translation.codec import Asked, StreamReader, UnreadableError
 from ext_proc.translation.neutral import Delta, Failed
-from ext_proc.translation.table import CODECS
+from ext_proc.translation.table import CODECS, PROVIDED
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _UNREADABLE = "The provider's answer is not what its format's answers are."
 
 
 class Answer:
     """One answer, whole or streamed. The usage is the provider's own: formats count differently."""
 
-    def __init__(self, provider: Format, caller: Format, asked: Asked) -> None:
-        self._provider = CODECS[provider]
+    def __init__(
+        self, provider: Format, caller: Format, asked: Asked, headers: Mapping[str, str] = _NONE
+    ) -> None:
+        self._provider = PROVIDED[provider]
+        self._counted = usage.header(headers.get(self._provider.counted_in))
         self._caller = CODECS[caller]
         self._asked = asked
         self._reader = self._provider.reader() if self._provider.reader else None
@@ -41,6 +46,8 @@ class Answer:
         """Translate a whole body."""
         try:
             response = self._provider.read_response(strict.loads(body))
+            if response.usage is None and self._counted is not None:
+                response = replace(response, usage=self._counted, usage_invalid=False)
             self._usage, self._usage_invalid = response.usage, response.usage_invalid
             return strict.dumps(self._caller.write_response(response, self._asked))
         except (strict.InvalidJsonError, UnreadableError):

@@ -78,16 +78,24 @@ class StreamWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Codec(Generic[RequestT, ResponseT]):
-    """What translation needs of one format."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provided(Generic[RequestT, ResponseT]):
+    """What translation needs of a format that providers speak."""
 
-    read_request: Callable[[Json, Line], RequestT]
     write_request: Callable[[RequestT], Written]
     """The document is for the newest of the format's own servers; how a provider departs from it
     (`QuirksPlan`) is applied afterwards."""
     read_response: Callable[[Json], ResponseT]
-    write_response: Callable[[ResponseT, Asked], Json]
     reader: Callable[[], StreamReader] | None = None
     """None: the format has no streams."""
+    counted_in: str = ""
+    """The header in which an answer counts its input tokens, where the body does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec(Provided[RequestT, ResponseT]):
+    """And of one that callers speak as well."""
+
+    read_request: Callable[[Json, Line], RequestT]
+    write_response: Callable[[ResponseT, Asked], Json]
     writer: Callable[[Asked], StreamWriter] | None = None

@@ -28,7 +28,7 @@ def read_request(document: Json, line: Line) -> VectorRequest:
         texts=texts,
         dimensions=whole(document.get("dimensions"), "dimensions"),
         user=string(document.get("user")),
-        said={name: name for name in ("dimensions", "user") if document.get(name) is not None},
+        said={"dimensions": "dimensions", "user": "user", "texts": "input"},
         lost=(*tokens, *map(Loss, missing)),
     )
 
@@ -41,8 +41,7 @@ def write_request(request: VectorRequest) -> Written:
     if request.user:
         written["user"] = request.user
     written["encoding_format"] = "float"
-    lost = [Loss(request.said.get("task", "task"))] if request.task else []
-    return Written(written, tuple(lost))
+    return Written(written, request.unsaid("task"))
 
 
 def read_response(document: Json) -> VectorResponse:

@@ -12,7 +12,7 @@ from ext_proc.formats.table import DIALECTS
 from ext_proc.translation import foreign, prompts
 from ext_proc.translation.codec import Written
 from ext_proc.translation.neutral import Loss
-from ext_proc.translation.table import CODECS
+from ext_proc.translation.table import CODECS, PROVIDED
 from ext_proc.wires import Wire
 
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -36,7 +36,7 @@ def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
         return Written(adapted, (*removed, *adapt(adapted, wire)))
     line = Line(wire.model, spoken.line.stream)
     asked = replace(CODECS[spoken.format].read_request(document, line), model=wire.model)
-    written = CODECS[wire.format].write_request(asked)
+    written = PROVIDED[wire.format].write_request(asked)
     missing = adapt(written.document, wire)
     return Written(written.document, (*asked.lost, *written.losses, *missing))
 
@@ -67,12 +67,12 @@ def fit(body: bytes, wire: Wire) -> tuple[bytes, tuple[Loss, ...]]:
 def adapt(document: dict[str, Any], wire: Wire) -> tuple[Loss, ...]:
     """Fit a document of the wire's own format to its model and its provider's quirks."""
     quirks: QuirksPlan = wire.quirks
-    if "model" in document:
+    if wire.format in NAMED_WITHIN:
+        _name_within(document, f"models/{wire.model}")
+    elif "model" in document:
         document["model"] = wire.model
         if not quirks.model_in_body:
             del document["model"]
-    if wire.format in NAMED_WITHIN and "requests" in document:
-        document["requests"] = _named(document["requests"], wire.model)
     for name, other in quirks.rename.items():
         if name in document:
             document[other] = document.pop(name)
@@ -81,14 +81,27 @@ def adapt(document: dict[str, Any], wire: Wire) -> tuple[Loss, ...]:
     return tuple(Loss(name) for name in missing if name not in _UNMISSED)
 
 
-def _named(requests: Any, model: str) -> list[dict[str, Any]]:
-    """The requests of a batch, for another model."""
-    listed = _BATCH.decode(requests) if isinstance(requests, msgspec.Raw) else requests
-    return [{**each, "model": f"models/{model}"} for each in listed]
+def _name_within(document: dict[str, Any], name: str) -> None:
+    """Name another model wherever a body that goes to a model's path repeats it."""
+    if "model" in document:
+        document["model"] = name
+    for key in ("generateContentRequest", "generate_content_request"):
+        if key in document:
+            document[key] = {**_opened(document[key], _TOP), "model": name}
+    if "requests" in document:
+        listed = _opened(document["requests"], _BATCH)
+        document["requests"] = [{**each, "model": name} for each in listed]
 
 
-NAMED_WITHIN: frozenset[Format] = frozenset({"GeminiEmbeddings"})
-"""Formats that name the model again in each request of a batch."""
+def _opened(value: Any, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """A value one level deep, where it is not decoded yet."""
+    return decoder.decode(value) if isinstance(value, msgspec.Raw) else value
+
+
+NAMED_WITHIN: frozenset[Format] = frozenset(
+    {"GeminiEmbeddings", "GeminiEmbedContent", "GeminiTokenCount"}
+)
+"""Formats whose bodies may name again the model that their path names."""
 _BATCH = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _UNMISSED = frozenset({"stream", "stream_options"})
 """Said elsewhere, or only ever asked for by us."""

@@ -19,8 +19,22 @@ class VectorRequest:
     """What the vectors are for, in Gemini's words."""
     user: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
-    """The caller's own names of fields that are said."""
+    """The caller's own names of fields that are said, and of the one that holds the texts."""
     lost: tuple[Loss, ...] = ()
+
+    def unsaid(self, *fields: str) -> tuple[Loss, ...]:
+        """What is lost where a format has no words for these fields; sizes must be as wanted."""
+        return tuple(
+            Loss(self.said.get(name, name), essential=name == "dimensions")
+            for name in fields
+            if getattr(self, name)
+        )
+
+    def beyond(self, most: int) -> tuple[Loss, ...]:
+        """What is lost where a request holds so many texts."""
+        if len(self.texts) <= most:
+            return ()
+        return (Loss(self.said.get("texts", "texts"), essential=True),)
 
 
 @dataclass(frozen=True, slots=True)

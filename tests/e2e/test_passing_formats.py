@@ -73,6 +73,47 @@ def test_images(setup: Setup, oai: openai.OpenAI) -> None:
     assert events[-1].usage.output_tokens == 16
 
 
+PNG = b"\x89PNG\r\n\x1a\n\x00\xff\r\n--\r\n" * 100
+
+
+def test_edits_of_images(setup: Setup, oai: openai.OpenAI) -> None:
+    """Several images and a mask, each byte of them; the prompt and a file's name are guarded."""
+    images = [("a.png", PNG, "image/png"), (f"{ADDRESS} 2.png", PNG + b"2", "image/png")]
+    given = {"model": "gpt-image-1", "prompt": f"{ADDRESS} as a cat", "mask": ("m.png", PNG)}
+    raw = oai.images.with_raw_response.edit(image=images, **given)
+    assert raw.parse().data[0].b64_json == media.PIXEL
+    body = asked(setup, "/v1/images/edits")
+    assert body.count(b'name="image[]"') == 2
+    assert body.count(PNG) == 3
+    assert b"[REDACTED:Email] as a cat" in body
+    assert b'filename="[REDACTED:Email] 2.png"' in body
+    record = setup.run.record(raw.headers["x-request-id"])
+    assert record["format"] == "OpenAIImageEdits"
+    assert record["unscanned"] == {"image": 3, "image_answer": 1}
+    assert record["usage"]["output_tokens"] == 16
+    assert Decimal(record["cost"]) > 0
+    events = list(oai.images.edit(image=images[0], **given, stream=True))
+    assert [event.type for event in events] == [
+        "image_edit.partial_image",
+        "image_edit.completed",
+    ]
+    assert events[-1].usage.output_tokens == 16
+    with pytest.raises(openai.PermissionDeniedError):
+        oai.images.edit(image=images[0], model="gpt-image-1", prompt="a forbidden phrase")
+    with pytest.raises(openai.BadRequestError):
+        oai.images.edit(image=[], model="gpt-image-1", prompt="a cat")
+
+
+def test_variations_of_an_image(setup: Setup, oai: openai.OpenAI) -> None:
+    """The SDK names no model unless told to; the one that makes variations is meant."""
+    with pytest.warns(DeprecationWarning), pytest.raises(openai.NotFoundError):
+        oai.images.create_variation(image=("a.png", PNG))
+    with pytest.warns(DeprecationWarning):
+        varied = oai.images.create_variation(image=("a.png", PNG), model="gpt-image-1")
+    assert varied.data[0].b64_json == media.PIXEL
+    assert PNG in asked(setup, "/v1/images/variations")
+
+
 def test_speech(setup: Setup, oai: openai.OpenAI) -> None:
     """Sound passes guarded responses; what nobody counted is unpriced."""
     spoken = oai.audio.speech.create(model="tts-1", voice="alloy", input=f"call {ADDRESS}")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ext_proc.formats import eventstream
@@ -137,6 +137,7 @@ def test_whatever_comes_is_read_or_refused(stream, block):
 
 
 @given(st.binary(max_size=60))
+@example(b"\x02\x00\x80\x00")
 @settings(max_examples=300)
 def test_headers_are_refused_where_botocore_refuses_them(block):
     """Every block we read, botocore reads too (it takes some that are cut)."""

@@ -88,7 +88,8 @@ def test_a_stream_that_is_not_of_events_is_told_how():
 def test_whose_shape_a_caller_reads():
     assert table.caller_shape("GET", "/v1beta/models", {}) == "GeminiContent"
     assert table.caller_shape("POST", "/v1beta/files", {}) == "GeminiContent"
-    assert table.caller_shape("POST", "/v1/models/x:countTokens", {}) == "GeminiContent"
+    assert table.caller_shape("POST", "/v1/models/x:computeTokens", {}) == "GeminiContent"
+    assert table.caller_shape("POST", "/v1/models/x:countTokens", {}) == "GeminiTokenCount"
     sdk = {"x-goog-api-client": "google-genai-sdk/1.0"}
     assert table.caller_shape("GET", "/v1/models", sdk) == "GeminiContent"
 
@@ -464,3 +465,127 @@ def test_vectors_are_no_text_and_usage_may_be_stated():
     assert (response.texts, response.usage) == ([], Usage(4))
     assert EMBEDDINGS.measure(json.dumps(body).encode()).usage == Usage(4)
     assert EMBEDDINGS.measure(b"{").usage is None
+
+
+ONE = DIALECTS["GeminiEmbedContent"]
+
+
+def embed_one(**document):
+    return ONE.decode_request(json.dumps(document).encode(), Line("e-1"))
+
+
+def test_one_content_is_embedded():
+    for path in ("/v1beta/models/e-1", "/v1/publishers/google/models/e-1"):
+        found = table.find("POST", f"{path}:embedContent")
+        assert (found.format, found.model, found.stream) == ("GeminiEmbedContent", "e-1", False)
+    call = embed_one(
+        model="models/e-1",
+        content={"parts": [{"text": "ana"}]},
+        embedContentConfig={"title": "bob", "taskType": "RETRIEVAL_DOCUMENT"},
+    )
+    assert [(text.origin, text.value) for text in call.texts] == [("User", "ana"), ("User", "bob")]
+    call.texts[1].replace("[R]")
+    sent = json.loads(ONE.encode_request(call, False))
+    assert sent["embedContentConfig"] == {"title": "[R]", "taskType": "RETRIEVAL_DOCUMENT"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"content": "ana"},
+        {"content": {"parts": []}, "model": "models/other"},
+        {"content": {"parts": []}, "model": 3},
+        {"content": {"parts": []}, "Content": {"parts": [{"text": "ana"}]}},
+        {"content": {"parts": []}, "embed_content_config": {}, "embedContentConfig": {}},
+    ],
+)
+def test_a_content_that_is_none_is_refused(document):
+    assert isinstance(embed_one(**document), Reject)
+
+
+def test_one_vector_is_no_text_and_usage_may_be_stated():
+    body = {"embedding": {"values": [0.1]}, "usageMetadata": {"promptTokenCount": 4}}
+    response = ONE.decode_response(json.dumps(body).encode())
+    assert (response.texts, response.usage) == ([], Usage(4))
+    assert ONE.measure(json.dumps(body).encode()).usage == Usage(4)
+    [text] = ONE.decode_response(b'{"error": {"message": "an error"}}').texts
+    assert "an error" in text.value
+    assert ONE.decode_response(b"[]").status == 502
+
+
+COUNT = DIALECTS["GeminiTokenCount"]
+WITHIN = ("generateContentRequest", "generate_content_request")
+
+
+def count(document):
+    return COUNT.decode_request(json.dumps(document).encode(), Line("m-1"))
+
+
+SAID = {
+    "contents": [{"role": "user", "parts": [{"text": "ana"}]}],
+    "systemInstruction": {"parts": [{"text": "be kind"}]},
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        SAID,
+        {**SAID, "model": "models/m-1"},
+        *({name: SAID} for name in WITHIN),
+        *({name: {"model": "models/m-1", **SAID}} for name in WITHIN),
+    ],
+)
+def test_what_is_counted_is_read_as_if_it_were_asked(document):
+    for path in ("/v1beta/models/m-1", "/v1/publishers/google/models/m-1"):
+        found = table.find("POST", f"{path}:countTokens")
+        assert (found.format, found.model, found.stream) == ("GeminiTokenCount", "m-1", False)
+    call = count(document)
+    assert {(text.origin, text.value) for text in call.texts} == {
+        ("User", "ana"),
+        ("System", "be kind"),
+    }
+    for text in call.texts:
+        text.replace("[R]")
+    sent = COUNT.encode_request(call, False)
+    assert b"ana" not in sent
+    assert sent.count(b"[R]") == 2
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"contents": []},
+        {"contents": [{"role": "nobody"}]},
+        {**SAID, "model": "models/other"},
+        {"generateContentRequest": {**SAID, "model": "models/other"}},
+        {"generateContentRequest": {}},
+        {"generateContentRequest": "ana"},
+        {**SAID, "generateContentRequest": {"contents": [{"role": "nobody"}]}},
+        {"generateContentRequest": SAID, "generate_content_request": SAID},
+        {**SAID, "Contents": []},
+    ],
+)
+def test_what_cannot_be_counted_is_refused(document):
+    assert count(document).status == 400
+
+
+def test_a_count_costs_nothing_and_may_be_ours():
+    body = b'{"totalTokens": 7, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 7}]}'
+    response = COUNT.decode_response(body)
+    assert (response.texts, response.usage, response.usage_invalid) == ([], None, False)
+    assert response.encode() == body
+    assert COUNT.measure(body).usage is None
+    assert COUNT.unstated == "free"
+    assert json.loads(COUNT.estimate(7)) == {"totalTokens": 7}
+
+
+@pytest.mark.parametrize("format_", ["GeminiTokenCount", "GeminiEmbedContent"])
+def test_bodies_name_the_targets_model_where_they_name_one(format_):
+    wire = Wire(format_, "m-2", "/", QuirksPlan())
+    assert requests.fit(b'{"contents": [1.50]}', wire)[0] == b'{"contents":[1.50]}'
+    body = b'{"model": "models/m-1", "generate_content_request": {"x": 1.50}}'
+    fitted = b'{"model":"models/m-2","generate_content_request":{"x":1.50,"model":"models/m-2"}}'
+    assert requests.fit(body, wire) == (fitted, ())

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from crds.plan import Format
+from crds.plan import CallerFormat
 from ext_proc import lengths
 from ext_proc.call import Reject
 from ext_proc.formats import parameters
@@ -23,7 +23,7 @@ class Asked:
 
 
 def test_every_format_has_a_row() -> None:
-    assert set(PARAMETERS) == set(get_args(Format))
+    assert set(PARAMETERS) == set(get_args(CallerFormat))
 
 
 @pytest.mark.parametrize(

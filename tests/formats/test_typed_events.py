@@ -58,7 +58,17 @@ SPEECH = [
     {"type": "speech.audio.delta", "audio": "QUJD"},
     {"type": "speech.audio.done", "usage": USED},
 ]
-STREAMS = {"OpenAITranscription": TRANSCRIPT, "OpenAIImages": IMAGES, "OpenAISpeech": SPEECH}
+EDITS = [{**each, "type": each["type"].replace("generation", "edit")} for each in IMAGES]
+STREAMS = {
+    "OpenAITranscription": TRANSCRIPT,
+    "OpenAIImages": IMAGES,
+    "OpenAIImageEdits": EDITS,
+    "OpenAISpeech": SPEECH,
+}
+FORMS = {
+    "OpenAITranscription": {"file": File("a.mp3", "audio/mpeg", b"ID3")},
+    "OpenAIImageEdits": {"prompt": "a", "image": File("a.png", "image/png", b"PNG")},
+}
 ASKED = {
     "OpenAIImages": {"model": "m", "prompt": "a", "stream": True},
     "OpenAISpeech": {"model": "m", "input": "a", "stream_format": "sse"},
@@ -93,7 +103,7 @@ def blocking(_):
 def call_of(name):
     if name in ASKED:
         return DIALECTS[name].decode_request(json.dumps(ASKED[name]).encode(), Line())
-    form = {"model": "m", "stream": "true", "file": File("a.mp3", "audio/mpeg", b"ID3")}
+    form = {"model": "m", "stream": "true", **FORMS[name]}
     return DIALECTS[name].decode_request(multipart.dumps(form, "b"), Line(boundary="b"))
 
 

@@ -69,7 +69,9 @@ def json_body(data: bytes) -> None:
     """A body, as a request of any caller and as an answer of any provider."""
     if len(data) < 3:
         return
-    speaks, other, body = _ALL[data[0] % len(_ALL)], FORMATS[data[1] % len(FORMATS)], data[2:]
+    speaks, body = _ALL[data[0] % len(_ALL)], data[2:]
+    family = next((each for each in FAMILIES if speaks in each), (speaks,))
+    other = family[data[1] % len(family)]
     dialect = DIALECTS[speaks]
     call = dialect.decode_request(body, _LINE)
     if isinstance(call, Call):
@@ -81,8 +83,8 @@ def json_body(data: bytes) -> None:
         strict.loads(answer.encode())
     dialect.measure(body)
     dialect.provider_error(400, body).encode()
-    if speaks in CODECS and speaks != other:
-        Answer(speaks, other, _ASKED).whole(body)
+    if speaks != other:
+        Answer(other, speaks, _ASKED).whole(body)
 
 
 def _request(call: Call, speaks: Format, other: Format) -> None:

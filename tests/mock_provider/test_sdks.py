@@ -340,3 +340,26 @@ async def test_content_counts_embeds_lists_and_fails(google) -> None:
             model="fault-error-event+m", contents="hi"
         ):
             pass
+
+
+async def test_bedrock_and_vertex_ai_embed_texts(mock) -> None:
+    """And names of models are taken from paths as they are meant."""
+    asked = {
+        "/model/amazon.titan-embed-text-v2%3A0/invoke": {"inputText": "a b", "dimensions": 256},
+        "/model/cohere.embed-v4%3A0/invoke": {"texts": ["a b", "c"], "output_dimension": 256},
+        "/v1/publishers/google/models/m:predict": {"instances": [{"content": "a b"}]},
+    }
+    async with httpx2.AsyncClient(base_url=mock.url) as client:
+        titan, cohere, vertex = [await client.post(path, json=asked[path]) for path in asked]
+        failed = await client.post("/v1beta/models/fault-status-429%2Bm:countTokens", json={})
+    assert (len(titan.json()["embedding"]), titan.json()["inputTextTokenCount"]) == (256, 2)
+    assert [len(each) for each in cohere.json()["embeddings"]["float"]] == [256, 256]
+    assert cohere.headers["x-amzn-bedrock-input-token-count"] == "3"
+    [prediction] = vertex.json()["predictions"]
+    assert prediction["embeddings"]["statistics"]["token_count"] == 2
+    assert failed.status_code == 429
+
+
+async def test_images_are_edited(oai) -> None:
+    edited = await oai.images.edit(model="m", image=b"PNG", prompt="a cat")
+    assert edited.usage.input_tokens_details.image_tokens == 1

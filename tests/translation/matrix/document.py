@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crds.plan import FAMILIES, Format
+from tests.translation.matrix import vectors
 from tests.translation.matrix.cannot import APART, CANNOT, Cannot
 from tests.translation.matrix.cells import FORMATS, ROWS, spoken
 from tests.translation.matrix.features import FEATURES
@@ -56,6 +57,29 @@ def _cell(client: Format, provider: Format, name: str, notes: list[Cannot]) -> s
     return "pass-through" if client == provider else "✓"
 
 
+def _embeddings(notes: list[Cannot]) -> Iterator[str]:
+    yield "\n## Embeddings\n\n"
+    yield "Formats that no caller speaks are asked for the models named here.\n\n"
+    for format_, models in vectors.MODELS.items():
+        yield f"- {format_}: {', '.join(f'`{each}`' for each in models)}\n"
+    for client in vectors.CLIENTS:
+        yield f"\n### Callers of {client}\n\n| | {' | '.join(FAMILIES[1])} |\n"
+        yield f"|---|{'---|' * len(FAMILIES[1])}\n"
+        for name in vectors.ASKED:
+            cells = [_vectors(client, provider, name, notes) for provider in FAMILIES[1]]
+            yield f"| {name} | {' | '.join(cells)} |\n"
+
+
+def _vectors(client: Format, provider: Format, name: str, notes: list[Cannot]) -> str:
+    if (why := vectors.reason(client, provider, name)) is None:
+        return "pass-through" if client == provider else "✓"
+    if why not in notes:
+        notes.append(why)
+    how = "refused" if why.refused else "left out"
+    cannot = (client, name) in vectors.CANNOT
+    return f"{'cannot be asked' if cannot else how} [{notes.index(why) + 1}]"
+
+
 def page() -> str:
     """The whole page."""
     parts = [_INTRODUCTION, *_providers()]
@@ -66,12 +90,7 @@ def page() -> str:
         for name, feature in FEATURES.items():
             cells = [_cell(client, provider, name, notes) for provider in FORMATS]
             parts.append(f"| {feature.title} | {' | '.join(cells)} |\n")
-    parts.append(
-        "\n## Embeddings\n\n| callers of | OpenAIEmbeddings | GeminiEmbeddings |\n|---|---|---|\n"
-    )
-    for client in FAMILIES[1]:
-        cells = ["pass-through" if client == provider else "✓" for provider in FAMILIES[1]]
-        parts.append(f"| {client} | {' | '.join(cells)} |\n")
+    parts += _embeddings(notes)
     parts.append("\n## What cannot be said\n\n")
     parts += [f"{at}. {each.why} ({each.source}).\n" for at, each in enumerate(notes, 1)]
     parts.append("\nWithin rows that have a ✓ there is no place for\n\n")
