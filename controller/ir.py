@@ -24,6 +24,8 @@ class TrafficClass:
     """Per-try timeout: `timeouts.attempt` of calls, `timeouts.firstByte` of streams."""
     idle_s: float | None
     retries: int
+    mirrored: bool = False
+    """Its requests may be copied to mirrors."""
 
     @property
     def name(self) -> str:
@@ -35,9 +37,8 @@ class TrafficClass:
         }
         limits = [f"{name}={value:g}s" for name, value in parts.items() if value is not None]
         kind = "stream" if self.stream else "call"
-        return ",".join(
-            [kind, *limits, f"retries={self.retries}", *["translate"][: self.translate]]
-        )
+        marks = ["translate"] * self.translate + ["mirrored"] * self.mirrored
+        return ",".join([kind, *limits, f"retries={self.retries}", *marks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class Target:
     """The largest body of the virtual hosts that use it."""
     signing: Signing | None = None
     ejection: Ejection = Ejection()
+    copies: int | None = None
+    """Of a mirror: how many copies may be under way; None: a target that answers callers."""
 
     @property
     def authority(self) -> str:

@@ -49,6 +49,11 @@ def target(backend: Key, model: str | None, arm: str = "") -> str:
     return f"{backend.namespace}/{backend.name}{arm and f'@{arm}'}/{model or '*'}"
 
 
+def mirror(target: str) -> str:
+    """The Envoy cluster of a target's copies: no namespace has a colon."""
+    return f"mirror:{target}"
+
+
 def api_key(backend: Key) -> str:
     """The generic secret that holds a backend's key."""
     return f"key/{backend.namespace}/{backend.name}"

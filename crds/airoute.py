@@ -11,7 +11,6 @@ from crds.meta import (
     HEADER,
     HEADER_VALUE,
     REQUEST_PATH,
-    DataKey,
     Duration,
     Hostname,
     Label,
@@ -24,6 +23,9 @@ from crds.meta import (
     UniqueValues,
     seconds,
 )
+from crds.mirror import Mirror
+from crds.plan import MIRROR_CLUSTER_HEADERS
+from crds.prompt import PromptRef
 
 
 class ParentRef(Model):
@@ -97,33 +99,6 @@ class Match(Model):
     """The request's path."""
     labels: Annotated[tuple[RequestLabel, ...], Field(max_length=8), UniqueNames] = ()
     """What guards with action Label found; of Gateway and listener policies only."""
-
-
-VARIABLE = r"^[A-Za-z][A-Za-z0-9_]*$"
-VARIABLE_IN_TEXT = r"\$\{([A-Za-z][A-Za-z0-9_]*)\}"
-"""Where a prompt's text names a variable."""
-
-
-class PromptVariable(Model):
-    """What `${name}` in a prompt stands for."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=VARIABLE)]
-    """As in the text."""
-    value: Annotated[str, StringConstraints(max_length=4096)]
-    """What stands in its place."""
-
-
-class PromptRef(Model):
-    """A system prompt in a ConfigMap of the AIRoute's own namespace; name a new one per version."""
-
-    name: Name
-    """The ConfigMap."""
-    key: DataKey = "prompt"
-    """The key of the ConfigMap that holds the text; `${name}` in it stands for a variable."""
-    mode: Literal["Prepend", "Append", "Replace"] = "Prepend"
-    """Where it stands beside the caller's own system prompt, or that it takes its place."""
-    variables: Annotated[tuple[PromptVariable, ...], Field(max_length=32), UniqueNames] = ()
-    """What the variables of the text stand for."""
 
 
 class BackendRef(Model):
@@ -264,6 +239,8 @@ class RouteRule(Model):
     what this gateway measured, `LeastBusy` by requests under way for their weight. Weights decide
     between equals.
     """
+    mirrors: Annotated[tuple[Mirror, ...], Field(max_length=len(MIRROR_CLUSTER_HEADERS))] = ()
+    """Targets that get a copy of some of the requests; their answers are thrown away."""
     stickiness: Stickiness | None = None
     """Sends equal keys to the same target while weights and health stay; lots where no key is."""
     timeouts: Timeouts = Timeouts()

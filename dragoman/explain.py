@@ -20,7 +20,8 @@ from controller.sources.gather import Reading
 from controller.tokens.minter import assumed
 from controller.translate import translate
 from controller.translate.conditions import problems
-from dragoman.explanation import Explanation, Level, Request, Target, UnclearError, explain
+from dragoman.explanation import Explanation, Level, Request, Target, explain
+from dragoman.hosts import UnclearError
 
 _SHOWN_OTHERS = 20
 _DEFAULT_PATH = "/v1/chat/completions"
@@ -125,6 +126,11 @@ def _lines(it: Explanation) -> Iterator[str]:
         yield f"chosen        by {it.chooser}"
     for each in it.left_out:
         yield f"  not         {_named(each.backend, each.model)}: {each.why}"
+    for mirror in it.mirrors:
+        asked = _named(mirror.backend, mirror.model)
+        asked += f" with {mirror.prompt}" if mirror.prompt else ""
+        said = f"no copy, {mirror.why}" if mirror.why else f"a copy of {mirror.percent} %"
+        yield f"mirror        {asked}: {said}"
     yield _ending(it)
 
 

@@ -1,20 +1,20 @@
 """Explanation: what the guard would decide about one request, and why, as plain values.
 
 Runs the guard's own code (door, admission, matching) on plans that were compiled in this process;
-Envoy's part, choosing the virtual host, is told again here. Holds no text of the request: models
-appear only under names that the plan knows.
+Envoy's part, choosing the virtual host, is told again in `hosts`. Holds no text of the request:
+models appear only under names that the plan knows.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from controller import ir
 from controller.resources import Resources
-from controller.translate import Translation, hostnames
+from controller.translate import Translation
 from crds.plan import Guards, RoutePlan, VirtualHostPlan, canonical, resource_name, version
-from dragoman import lots, precedence, reasons
-from dragoman.reasons import LeftOut
+from dragoman import hosts, lots, precedence, reasons
+from dragoman.reasons import LeftOut, Mirrored
 from ext_proc import admission, door, matching, plans, schemas
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Reject, Verdict
@@ -26,10 +26,6 @@ from ext_proc.targets import Order
 
 _MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
 _EMPTY_HOST = "localhost"
-
-
-class UnclearError(Exception):
-    """The request could go to several listeners, or to none; the text says what to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +120,15 @@ class Explanation:
     chooser: str | None = None
     """What chose among the targets that come first alike; None: one alone comes first."""
     left_out: tuple[LeftOut, ...] = ()
+    mirrors: tuple[Mirrored, ...] = ()
     answered: bool = False
     """The gateway itself answers, such as with its list of models."""
     refusal: Refusal | None = None
 
 
 def explain(resources: Resources, translation: Translation, request: Request) -> Explanation:
-    """Decide as the guard would; raises UnclearError."""
-    name = _virtual_host(translation.config.listeners, request)
+    """Decide as the guard would; raises hosts.UnclearError."""
+    name = hosts.pick(translation.config.listeners, request.hostname, request.port)
     if name is None:
         return Explanation(None, refusal=_refusal("Envoy", _MISDIRECTED))
     host, snapshot = _compiled(translation.config, name)
@@ -141,12 +138,15 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
         return Explanation(name, answered=True)
     if isinstance(entry.answer, Reject):
         return Explanation(name, refusal=_refusal("the format table", entry.answer))
-    asked = Asked(host, snapshot, headers, entry.shape, entry.line)
+    asked = Asked(host, snapshot, headers, entry.shape, entry.line, lambda: 0.0)
     admitted = admission.admit(asked, request.body)
     order, chooser = lots.order(host, admitted)
     outs = (*reasons.left_out(resources, translation, asked, admitted), *reasons.too_small(order))
+    copied = tuple(reasons.mirrors(resources, translation, asked, admitted))
     found = _admitted(asked, admitted)
-    return replace(found, targets=tuple(_targets(order)), chooser=chooser, left_out=outs)
+    return replace(
+        found, targets=tuple(_targets(order)), chooser=chooser, left_out=outs, mirrors=copied
+    )
 
 
 def _admitted(asked: Asked, admitted: Admission) -> Explanation:
@@ -177,40 +177,6 @@ def _targets(order: Order) -> Iterator[Target]:
         it, score = each.target, each.score if math.isfinite(each.score) else None
         prompt = it.prompt.name if it.prompt else None
         yield Target(it.backend, it.model, prompt, it.priority, it.weight, score)
-
-
-def _virtual_host(listeners: Sequence[ir.Listener], request: Request) -> str | None:
-    """The virtual host that Envoy picks: the most specific of the port; None: no one's hostname."""
-    ports = sorted({listener.port for listener in listeners})
-    wanted = ports if request.port is None else [request.port]
-    by_port = {
-        port: {
-            host.domain: host.name
-            for listener in listeners
-            if listener.port == port
-            for host in listener.virtual_hosts
-        }
-        for port in ports
-    }
-    if request.port is not None and request.port not in ports:
-        known = ", ".join(map(str, ports)) or "none"
-        raise UnclearError(f"no listener has port {request.port}; there is: {known}")
-    found = [
-        name
-        for port in wanted
-        for name in [_most_specific(by_port[port], request.hostname)]
-        if name is not None
-    ]
-    if not ports:
-        raise UnclearError("no Gateway has a listener that can be served")
-    if len(found) > 1:
-        raise UnclearError(f"several listeners serve this hostname: {', '.join(found)}; add --port")
-    return found[0] if found else None
-
-
-def _most_specific(by_domain: Mapping[str, str], hostname: str) -> str | None:
-    domains = (domain for domain in hostnames.wider(hostname) if domain in by_domain)
-    return next((by_domain[domain] for domain in domains), None)
 
 
 def _compiled(config: ir.Config, name: str) -> tuple[Host, Snapshot]:

@@ -21,6 +21,7 @@ from prometheus_client import disable_created_metrics
 
 from crds.plan import FILTER_HEADER, PLAN_HEADER, TARGET_HEADER
 from ext_proc import ads, catalogue, metrics, server, settings, tokens
+from ext_proc.copies import Copy
 from ext_proc.exchange import Exchange
 from ext_proc.machine import World
 from ext_proc.metrics import Metrics
@@ -52,6 +53,8 @@ def opener(plans: Plans, world: World) -> Open:
                 return await guard(metadata)
             case "translate":
                 return Translation(metadata.get(TARGET_HEADER, ""))
+            case "mirror":
+                return Copy(metadata.get(TARGET_HEADER, ""), plans.snapshot.routes)
             case _:
                 raise RefusedError("the filter is not known")
 

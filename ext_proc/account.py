@@ -35,6 +35,8 @@ class Facts:
     attempts: int = 0
     failed: tuple[TargetPlan, ...] = ()
     """Those that were tried before it."""
+    copies: tuple[TargetPlan, ...] = ()
+    """The mirrors that got a copy."""
     status: int = 0
     """The provider's status, or that of our own answer; 0 until there is one."""
     decided: bool = False
@@ -70,6 +72,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         stream=call.stream if call else False,
         attempts=facts.attempts,
         failed=tuple(_arm(facts, each) for each in facts.failed),
+        mirrors=tuple(_arm(facts, each) for each in facts.copies),
         plan=_versions(facts),
         logged=facts.decided and end != "failed",
         usage=usage,

@@ -12,6 +12,7 @@ from ext_proc import (
     authorization,
     lengths,
     matching,
+    mirrors,
     outgoing,
     pipeline,
     schemas,
@@ -25,6 +26,7 @@ from ext_proc.matching import Match, Traits
 from ext_proc.outgoing import Outgoing
 from ext_proc.pipeline import Level
 from ext_proc.plans import Host, Snapshot
+from ext_proc.selection import Chance
 from ext_proc.stages.inspection import Inspection
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -43,6 +45,8 @@ class Asked:
     headers: Mapping[str, str]
     dialect: Dialect
     line: Line
+    chance: Chance
+    """Draws who gets a copy."""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,8 @@ class Admission:
     """What guards of the Gateway and the listener marked it with."""
     targets: tuple[TargetPlan, ...] = ()
     """Those of the rule's targets that may serve it."""
+    mirrors: tuple[TargetPlan, ...] = ()
+    """Those that were drawn to get a copy and may have one."""
     verdicts: list[Verdict] = field(default_factory=list)
     outgoing: Outgoing | None = None
     """Set where it is to be sent."""
@@ -102,7 +108,7 @@ def _judge(asked: Asked, body: bytes, admission: Admission) -> Reject | None:
         or _too_large(body, limits)
         or _inspect(inspection, own, call)
         or _stream(call, (*host, *own))
-        or _authorize(admission, match, (*host, *own))
+        or _authorize(asked, admission, match, (*host, *own))
         or _measure(asked, admission, call, match)
     ):
         return reject
@@ -121,7 +127,7 @@ def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
     prepared = outgoing.prepare(dialect, call, targets, apart=apart, strict=strict)
     if isinstance(prepared, Reject):
         return prepared
-    admission.outgoing = prepared
+    admission.outgoing = outgoing.copied(prepared, dialect, call, admission.mirrors, strict=strict)
     return None
 
 
@@ -139,11 +145,20 @@ def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
     return None
 
 
-def _authorize(admission: Admission, match: Match, levels: Iterable[Level]) -> Reject | None:
-    bindings = (binding for level in levels for binding in level.bindings)
-    permitted = authorization.permit(match.rule.plan.targets, bindings, admission.labels)
+def _authorize(
+    asked: Asked, admission: Admission, match: Match, levels: Iterable[Level]
+) -> Reject | None:
+    """Leave out who may not serve, and who may not have a copy."""
+    rule = match.rule.plan
+    bindings = [binding for level in levels for binding in level.bindings]
+    permitted = authorization.permit(rule.targets, bindings, admission.labels)
     admission.targets = permitted.targets
     admission.verdicts += permitted.verdicts
+    if rule.mirrors:
+        drawn = mirrors.drawn(rule, asked.chance)
+        copied = authorization.permit(drawn, bindings, admission.labels)
+        admission.mirrors = copied.targets
+        admission.verdicts += (each for each in copied.verdicts if each.action == "Audit")
     return permitted.reject
 
 

@@ -26,6 +26,9 @@ class Arms:
             _ARM,
             registry=registry,
         )
+        self.copies = Counter(
+            "dragoman_mirror_copies", "Requests copied to a mirror.", _ARM, registry=registry
+        )
         self.duration = Histogram(
             "dragoman_target_duration_seconds",
             "Seconds from a request's headers to the end of its response, by target.",
@@ -45,6 +48,8 @@ class Arms:
         rule = record.route or "", record.rule or ""
         for failed in record.failed:
             self.failures.labels(*rule, failed.backend, failed.model, failed.prompt).inc()
+        for mirror in record.mirrors:
+            self.copies.labels(*rule, mirror.backend, mirror.model, mirror.prompt).inc()
         if record.backend is None:
             return
         arm = *rule, record.backend, record.served_model or "", record.prompt

@@ -105,6 +105,11 @@ class Case:
         self._occupy(order[0])
         self.attempts = Attempts(self.world.learned, order, self.world.clock(), stream=stream)
 
+    def copy(self, mirrors: Sequence[TargetPlan]) -> tuple[TargetPlan, ...]:
+        """Copies go to these mirrors, but for those whose AIBackend callers keep busy."""
+        self.facts.copies = tuple(each for each in mirrors if self.world.slots.free(each))
+        return self.facts.copies
+
     def answered(self, answer: Answered) -> None:
         """A target answers, or Envoy does because none did."""
         facts = self.facts

@@ -30,6 +30,7 @@ from ext_proc.events import (
 from ext_proc.machine import Outcome, OutOfOrderError, Replies, World
 from ext_proc.plans import Host, Snapshot
 from ext_proc.reception import Reception
+from ext_proc.verdict import Sent
 
 _MODE = Mode(
     request_body=BodyMode.BUFFERED,
@@ -104,7 +105,14 @@ class Exchange:
 
     def _on_request_body(self, event: RequestBody) -> Outcome:
         case = self._case
-        asked = Asked(case.facts.host, self._snapshot, self._headers, case.dialect, self._line)
+        asked = Asked(
+            case.facts.host,
+            self._snapshot,
+            self._headers,
+            case.dialect,
+            self._line,
+            case.world.chance,
+        )
         judge = partial(admission.admit, asked, event.body)
         return case.apart(len(event.body), judge, self._admitted)
 
@@ -125,7 +133,8 @@ class Exchange:
             return case.refuse(_OVERLOADED if full else _NO_BACKEND)
         case.send(order, stream=call.stream)
         self._reception = Reception(case, call, match, outgoing)
-        passed = verdict.encode(call, outgoing, match, order, self._headers)
+        sent = Sent(order, case.copy(outgoing.mirrors))
+        passed = verdict.encode(call, outgoing, match, sent, self._headers)
         admitted.outgoing = None
         call.forget()
         case.facts.decided = True

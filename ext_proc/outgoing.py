@@ -6,7 +6,7 @@ be told something the answer depends on is left out; other losses are reported t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from crds.plan import QuirksPlan, TargetPlan
@@ -34,7 +34,9 @@ class Outgoing:
     wires: Mapping[str, Wire]
     """By cluster."""
     losses: Mapping[str, _Losses]
-    """What each target is not told, by cluster."""
+    """What each target or mirror is not told, by cluster."""
+    mirrors: tuple[TargetPlan, ...] = ()
+    """Who may get a copy; where there are any the body is the caller's own."""
 
 
 def unspoken(call: Call, targets: Sequence[TargetPlan]) -> bool:
@@ -63,15 +65,44 @@ def prepare(
         body, losses = _write(dialect, call, reached, apart=apart)
     except (UnspeakableError, InvalidFormError) as error:
         return malformed(str(error))
-    refused = {
-        cluster: [loss.field for loss in losses[cluster] if loss.essential or strict]
-        for cluster in reached
-    }
+    refused = {cluster: _missed(losses[cluster], strict=strict) for cluster in reached}
     able = {cluster for cluster, fields in refused.items() if not fields}
     if targets and not able:
         return _untranslatable(refused.values())
     asked = tuple(target for target in targets if target.cluster in able)
     return Outgoing(body, asked, reached, losses)
+
+
+def copied(
+    outgoing: Outgoing,
+    dialect: Dialect,
+    call: Call,
+    mirrors: Sequence[TargetPlan],
+    *,
+    strict: bool,
+) -> Outgoing:
+    """The same for the caller, with copies for the mirrors that can be told."""
+    spoken = Spoken(call.format, Line(call.model, call.stream))
+    losses = {
+        mirror.cluster: _losses(call, spoken, wire)
+        for mirror in mirrors
+        if (wire := wires.find(mirror, call.format, call.model, stream=call.stream))
+    }
+    able = tuple(
+        mirror
+        for mirror in mirrors
+        if mirror.cluster in losses and not _missed(losses[mirror.cluster], strict=strict)
+    )
+    known = {**outgoing.losses, **losses}
+    if not able:
+        return replace(outgoing, losses=known)
+    body = dialect.encode_request(call, call.stream)
+    return replace(outgoing, body=body, losses=known, mirrors=able)
+
+
+def _missed(losses: Iterable[Loss], *, strict: bool) -> list[str]:
+    """The fields for whose sake a target is not asked."""
+    return [loss.field for loss in losses if loss.essential or strict]
 
 
 def _write(

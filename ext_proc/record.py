@@ -57,6 +57,8 @@ class Record:
     attempts: int = 0
     failed: tuple[Arm, ...] = ()
     """The targets that were tried before, in order."""
+    mirrors: tuple[Arm, ...] = ()
+    """Who got a copy of the request; nothing else here speaks of them."""
     plan: Mapping[str, str] = field(default_factory=dict)
     """The versions that judged, by resource name."""
     usage: Usage | None = None
@@ -95,6 +97,7 @@ def _document(record: Record) -> dict[str, Any]:
         "status": record.status,
         "attempts": record.attempts,
         "failed": [_arm(each) for each in record.failed],
+        "mirrors": [_arm(each) for each in record.mirrors],
         "plan": dict(record.plan),
         "duration_ms": round(record.duration_s * 1000, 3),
         "usage": record.usage,

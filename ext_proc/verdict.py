@@ -3,14 +3,17 @@
 Without its metadata a request ends at Envoy's `blackhole`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, Format, TargetPlan
+from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, Format, RulePlan, TargetPlan
+from ext_proc import mirrors
 from ext_proc.call import Call
 from ext_proc.events import Continue
 from ext_proc.formats import table
 from ext_proc.matching import Match
+from ext_proc.mirrors import Ticket
 from ext_proc.outgoing import Outgoing
 
 VERDICT_HEADER = "x-dragoman-verdict"
@@ -19,27 +22,40 @@ _OWN_HEADERS = frozenset({"content-length", "x-forwarded-proto", "x-request-id"}
 writes the response's own from. The target's strip filter removes what must not go out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Who gets a request."""
+
+    targets: tuple[TargetPlan, ...]
+    """In the order of attempts."""
+    copies: tuple[TargetPlan, ...] = ()
+    """The mirrors that get a copy."""
+
+
 def encode(
     call: Call,
     outgoing: Outgoing,
     match: Match,
-    targets: Sequence[TargetPlan],
+    sent: Sent,
     headers: Mapping[str, str],
 ) -> Continue:
-    """Send the body to these targets, in this order."""
-    rule = match.rule.plan
+    """Send the body to these targets, in this order, and copies of it to the mirrors."""
+    rule, targets = match.rule.plan, sent.targets
     metadata: dict[str, Any] = {
-        "class": rule.stream_class if call.stream else rule.unary_class,
+        "class": _class(rule, stream=call.stream, mirrored=bool(outgoing.mirrors)),
         "route": match.route.plan.name,
         "rule": rule.name,
         "format": call.format,
         "stream": call.stream,
         "length": len(outgoing.body),
-        "translate": rule.translate,
+        "translate": rule.translate or bool(outgoing.mirrors),
         "targets": {each.cluster: outgoing.wires[each.cluster].metadata() for each in targets},
     }
     return Continue(
-        set_headers=((VERDICT_HEADER, "pass"),),
+        set_headers=(
+            (VERDICT_HEADER, "pass"),
+            *mirrors.headers(_ticket(call, match), sent.copies),
+        ),
         remove_headers=tuple(
             name for name, value in headers.items() if not _kept(call.format, name, value)
         ),
@@ -50,6 +66,18 @@ def encode(
             TARGETS_NAMESPACE: {"priority_groups": list(map(_group, range(len(targets)), targets))},
         },
     )
+
+
+def _class(rule: RulePlan, *, stream: bool, mirrored: bool) -> str:
+    if mirrored:
+        return rule.mirrored_stream_class if stream else rule.mirrored_unary_class
+    return rule.stream_class if stream else rule.unary_class
+
+
+def _ticket(call: Call, match: Match) -> Ticket:
+    route = match.route
+    rule = match.rule.plan.name
+    return Ticket(route.plan.name, route.version, rule, call.format, call.model, call.stream)
 
 
 def _kept(spoken: Format, name: str, value: str) -> bool:

@@ -30,7 +30,10 @@ _PLACES: Mapping[str, tuple[_Place, ...]] = {
         _Place(("tls", "caCertificateRefs"), "ConfigMap"),
         _Place(("endpoint", "serviceRef"), "Service"),
     ),
-    "AIRoute": (_Place(("rules", "backendRefs", "promptRef"), "ConfigMap"),),
+    "AIRoute": (
+        _Place(("rules", "backendRefs", "promptRef"), "ConfigMap"),
+        _Place(("rules", "mirrors", "promptRef"), "ConfigMap"),
+    ),
     "AIPolicy": (
         _Place(("request", "guards", "configMapRef"), "ConfigMap"),
         _Place(("response", "guards", "configMapRef"), "ConfigMap"),

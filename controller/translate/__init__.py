@@ -40,6 +40,8 @@ from crds.meta import Key
 from crds.plan import RoutePlan, RulePlan
 
 NOTHING_ACCEPTED = Accepted()
+DEFAULT_COPIES = 1024
+"""Copies that may be under way at a mirror whose AIBackend has no circuitBreaker."""
 HERE = Place()
 """One Envoy on this machine serves all Gateways."""
 
@@ -144,7 +146,7 @@ def _live(served: Sequence[Served], hosts: Hosts) -> tuple[Served, ...]:
 def _callees(live: Iterable[Sequence[Served]]) -> dict[str, Callee]:
     """Everything that some rule refers to, by the name of its cluster."""
     callees = {
-        callee.cluster: callee for served in live for rule in served for callee in rule.callees
+        callee.cluster: callee for served in live for rule in served for callee in rule.called
     }
     return dict(sorted(callees.items()))
 
@@ -177,7 +179,7 @@ def _secrets(callees: Iterable[Callee], called: Backends) -> list[ir.Secret]:
 
 
 def _uses(served: Sequence[Served]) -> tuple[str, ...]:
-    return tuple(sorted({callee.cluster for rule in served for callee in rule.callees}))
+    return tuple(sorted({callee.cluster for rule in served for callee in rule.called}))
 
 
 def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
@@ -197,6 +199,7 @@ def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
         headers=backend.headers,
         max_body_bytes=max_body_bytes,
         ejection=backend.ejection,
+        copies=(backend.max_concurrent or DEFAULT_COPIES) if callee.mirror else None,
     )
 
 
@@ -210,7 +213,8 @@ def _plan(served: Sequence[Served], levelled: Levels) -> RoutePlan:
 
 
 def _rule(served: Served, levelled: Levels) -> RulePlan:
-    unary, stream = (class_.name for class_ in served.classes) if served.classes else ("", "")
+    unary, stream = _class_names(served.classes)
+    mirrored_unary, mirrored_stream = _class_names(served.mirrored)
     return RulePlan(
         name=served.rule.name,
         targets=served.targets,
@@ -219,5 +223,14 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
         translate=served.translate,
         selection=served.rule.selection,
         stickiness=rules.stickiness(served.rule),
+        mirrors=served.mirrors,
+        mirrored_unary_class=mirrored_unary,
+        mirrored_stream_class=mirrored_stream,
         guards=levelled.of(served.route, served.rule.name),
     )
+
+
+def _class_names(classes: Sequence[ir.TrafficClass]) -> tuple[str, str]:
+    """Those of calls and of streams; empty where there are none."""
+    unary, stream = (each.name for each in classes) if classes else ("", "")
+    return unary, stream

@@ -4,22 +4,23 @@ A prompt that cannot be had takes its target out of the rule: to serve without i
 another question.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import re2
 
 from controller.resources import Object, Resources
 from controller.translate.conditions import Reason
-from crds.airoute import VARIABLE_IN_TEXT, AIRouteSpec, PromptRef
+from crds.airoute import AIRouteSpec, RouteRule
 from crds.meta import Key
 from crds.plan import PromptPlan
+from crds.prompt import VARIABLE_IN_TEXT, PromptRef
 
 LONGEST = 32 * 1024
 """Bytes of a prompt, with and without its variables filled in: it travels with every request."""
 _VARIABLE = re2.compile(VARIABLE_IN_TEXT)
 
 Prompts = Mapping[Key, Mapping[str, str]]
-"""The ConfigMaps that backendRefs name, as far as they are there."""
+"""The ConfigMaps that backendRefs and mirrors name, as far as they are there."""
 Problem = tuple[Reason, str, str]
 """The reason, the field of the promptRef, and the text of a fault."""
 
@@ -32,16 +33,21 @@ def find(resources: Resources) -> Prompts:
 
 def _named(routes: Iterable[Object[AIRouteSpec]]) -> set[Key]:
     return {
-        Key("ConfigMap", route.key.namespace, ref.prompt_ref.name)
+        Key("ConfigMap", route.key.namespace, prompt.name)
         for route in routes
         for rule in route.spec.rules
-        for ref in rule.backend_refs
-        if ref.prompt_ref is not None
+        for prompt in _prompts(rule)
+        if prompt is not None
     }
 
 
+def _prompts(rule: RouteRule) -> Iterator[PromptRef | None]:
+    yield from (ref.prompt_ref for ref in rule.backend_refs)
+    yield from (mirror.prompt_ref for mirror in rule.mirrors)
+
+
 def plan(ref: PromptRef, namespace: str, prompts: Prompts) -> PromptPlan | Problem:
-    """The prompt of one backendRef."""
+    """The prompt of one backendRef or mirror."""
     key = Key("ConfigMap", namespace, ref.name)
     if key not in prompts:
         text = f"{key} does not exist; create it with the key {ref.key}"

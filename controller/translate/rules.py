@@ -6,8 +6,8 @@ answers 503, so that no other rule takes its requests. One RoutePlan serves all 
 AIRoute, so a backend must be permitted at each of them. Guards are not decided here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from controller import ir, names
@@ -20,9 +20,11 @@ from controller.translate.prompts import Problem, Prompts
 from controller.translate.routes import Attached
 from crds.airoute import BackendRef, RouteRule
 from crds.meta import Key, seconds
-from crds.plan import PromptPlan, StickinessPlan, TargetPlan
+from crds.mirror import Mirror
+from crds.plan import MirrorPlan, PromptPlan, StickinessPlan, TargetPlan
 
 _Known = TypeVar("_Known")
+_Ref = BackendRef | Mirror
 DEFAULT_RETRIES = 2
 """Further tries where a rule has a second target and says nothing."""
 
@@ -36,11 +38,14 @@ class Callee:
     arm: str = ""
     """What tells it from the same pair with another prompt."""
     prompt: PromptPlan | None = None
+    mirror: bool = False
+    """It gets copies; so it has a cluster of its own, whose troubles are no target's."""
 
     @property
     def cluster(self) -> str:
         """The name of its Envoy cluster."""
-        return names.target(self.backend.key, self.model, self.arm)
+        target = names.target(self.backend.key, self.model, self.arm)
+        return names.mirror(target) if self.mirror else target
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,21 @@ class Served:
     translate: bool
     classes: tuple[ir.TrafficClass, ...]
     """For calls and for streams; none without targets."""
+    mirrors: tuple[MirrorPlan, ...] = ()
+    copied: tuple[Callee, ...] = ()
+    """What the mirrors lead to."""
+    mirrored: tuple[ir.TrafficClass, ...] = ()
+    """For calls and for streams that are copied; none without mirrors."""
+
+    @property
+    def called(self) -> tuple[Callee, ...]:
+        """All that gets requests or copies."""
+        return (*self.callees, *self.copied)
+
+    @property
+    def every_class(self) -> tuple[ir.TrafficClass, ...]:
+        """All ways in which its requests travel."""
+        return (*self.classes, *self.mirrored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,8 @@ class _Allowed:
 def needs(attached: Attached, backends: Backends, texts: Prompts) -> tuple[object, ...]:
     """All that `serve` makes an AIRoute's rules of, besides grants: from equal comes equal."""
     namespace = attached.route.key.namespace
-    refs = [ref for rule in attached.route.spec.rules for ref in rule.backend_refs]
+    rules = attached.route.spec.rules
+    refs: list[_Ref] = [ref for rule in rules for ref in (*rule.backend_refs, *rule.mirrors)]
     keys = (_backend(namespace, ref) for ref in refs)
     maps = (Key("ConfigMap", namespace, ref.prompt_ref.name) for ref in refs if ref.prompt_ref)
     return (
@@ -89,28 +110,31 @@ def serve(
     faults: list[Fault] = []
     gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     for index, rule in enumerate(attached.route.spec.rules):
+        place = f"spec.rules[{index}]"
+        allowed = _Allowed(backends, grants, texts, gateways)
         callees, wrong = _resolve(
-            attached.route.key, index, rule, _Allowed(backends, grants, texts, gateways)
+            attached.route.key, f"{place}.backendRefs", rule.backend_refs, allowed
         )
-        faults += wrong
-        served.append(_served(attached.route.key, index, rule, callees))
+        copied, amiss = _resolve(attached.route.key, f"{place}.mirrors", rule.mirrors, allowed)
+        faults += (*wrong, *amiss)
+        served.append(_served(attached.route.key, index, rule, callees, copied))
     return tuple(served), tuple(faults)
 
 
 def _resolve(
-    route: Key, index: int, rule: RouteRule, allowed: _Allowed
+    route: Key, place: str, refs: Sequence[_Ref], allowed: _Allowed
 ) -> tuple[dict[int, Callee], list[Fault]]:
-    """What each backendRef of a rule leads to, by its place in the list."""
+    """What each backendRef or mirror of a rule leads to, by its place in the list."""
     callees: dict[int, Callee] = {}
     faults: list[Fault] = []
-    for number, ref in enumerate(rule.backend_refs):
+    for number, ref in enumerate(refs):
         found = _callee(route, ref, allowed)
         if isinstance(found, Callee) and (twin := _twin(found, callees.values())) is not None:
             found = "Duplicate", "", _twice(found, twin)
         if isinstance(found, Callee):
             callees[number] = found
         else:
-            field = f"spec.rules[{index}].backendRefs[{number}]{found[1]}"
+            field = f"{place}[{number}]{found[1]}"
             faults.append(Fault(route, "ResolvedRefs", found[0], field, found[2]))
     return callees, faults
 
@@ -122,37 +146,39 @@ def _twin(callee: Callee, others: Iterable[Callee]) -> Callee | None:
 def _twice(callee: Callee, twin: Callee) -> str:
     key = callee.backend.key
     if callee.prompt == twin.prompt:
-        return f"{key} stands twice with this model; add up the weights"
+        what = "percents" if callee.mirror else "weights"
+        return f"{key} stands twice with this model; add up the {what}"
     prompt = "this prompt, with other variables or another mode"
     return f"{key} stands already with this model and {prompt}; give that prompt a key of its own"
 
 
-def _callee(route: Key, ref: BackendRef, allowed: _Allowed) -> Callee | Problem:
+def _callee(route: Key, ref: _Ref, allowed: _Allowed) -> Callee | Problem:
     key = _backend(route.namespace, ref)
     if refused := _refused(route, key, allowed):
         return refused[0], "", refused[1]
     backend = allowed.backends.found[key]
+    mirror = isinstance(ref, Mirror)
     if ref.prompt_ref is None:
-        return Callee(backend, ref.model)
+        return Callee(backend, ref.model, mirror=mirror)
     prompt = prompts.plan(ref.prompt_ref, route.namespace, allowed.prompts)
     if not isinstance(prompt, PromptPlan):
         return prompt[0], f".promptRef.{prompt[1]}", prompt[2]
-    return Callee(backend, ref.model, arm(route, ref), prompt)
+    return Callee(backend, ref.model, arm(route, ref), prompt, mirror)
 
 
-def _backend(namespace: str, ref: BackendRef) -> Key:
+def _backend(namespace: str, ref: _Ref) -> Key:
     return Key("AIBackend", ref.namespace or namespace, ref.name)
 
 
-def arm(route: Key, ref: BackendRef) -> str:
-    """What tells a backendRef from the same pair with another prompt."""
+def arm(route: Key, ref: _Ref) -> str:
+    """What tells a backendRef or mirror from the same pair with another prompt."""
     prompt = ref.prompt_ref
     return "" if prompt is None else f"{route.namespace}/{prompt.name}/{prompt.key}"
 
 
 def broken(served: Served) -> Served:
     """The same rule without targets: it answers 503."""
-    return _served(served.route, served.index, served.rule, {})
+    return _served(served.route, served.index, served.rule, {}, {})
 
 
 def stickiness(rule: RouteRule) -> StickinessPlan | None:
@@ -175,7 +201,13 @@ def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | No
     return None
 
 
-def _served(route: Key, index: int, rule: RouteRule, callees: Mapping[int, Callee]) -> Served:
+def _served(
+    route: Key,
+    index: int,
+    rule: RouteRule,
+    callees: Mapping[int, Callee],
+    copied: Mapping[int, Callee],
+) -> Served:
     live = [number for number in callees if rule.backend_refs[number].weight > 0]
     if not live:
         return Served(route, index, rule, (), (), translate=False, classes=())
@@ -192,7 +224,21 @@ def _served(route: Key, index: int, rule: RouteRule, callees: Mapping[int, Calle
         targets=tuple(_target(callees[number], rule.backend_refs[number]) for number in live),
         translate=translate,
         classes=tuple(_classes(rule, translate=translate, targets=len(live))),
+        mirrors=tuple(_mirror(callee, rule.mirrors[number]) for number, callee in copied.items()),
+        copied=tuple(copied.values()),
+        mirrored=tuple(_mirrored(rule, targets=len(live))) if copied else (),
     )
+
+
+def _mirror(callee: Callee, ref: Mirror) -> MirrorPlan:
+    alone = BackendRef(name=ref.name)
+    return MirrorPlan(target=_target(callee, alone), percent=ref.percent)
+
+
+def _mirrored(rule: RouteRule, *, targets: int) -> Iterator[ir.TrafficClass]:
+    """As other requests travel, but with the caller's own body, which mirrors need too."""
+    for each in _classes(rule, translate=True, targets=targets):
+        yield replace(each, mirrored=True)
 
 
 def _target(callee: Callee, ref: BackendRef) -> TargetPlan:

@@ -168,10 +168,10 @@ def _crowded(hosts: Iterable[_Host], age: Mapping[Key, int]) -> dict[RuleId, Fau
     for host in hosts:
         rules = {(rule.route, rule.index): rule for tier in host.tiers for rule in tier.rules}
         taken: set[ir.TrafficClass] = set()
-        if len(taken.union(*(rule.classes for rule in rules.values()))) <= CLASS_LIMIT:
+        if len(taken.union(*(rule.every_class for rule in rules.values()))) <= CLASS_LIMIT:
             continue
         for rule in sorted(rules.values(), key=lambda each: (age[each.route], each.index)):
-            wanted = taken | set(rule.classes)
+            wanted = taken | set(rule.every_class)
             if (rule.route, rule.index) in crowded:
                 continue
             if len(wanted) <= CLASS_LIMIT:
@@ -206,7 +206,7 @@ def _largest_body(hosts: Iterable[_Host], limits: Mapping[int, int]) -> dict[str
     largest: dict[str, int] = {}
     for tier, limit in of_tier.values():
         for rule in tier.rules:
-            for callee in rule.callees:
+            for callee in rule.called:
                 largest[callee.cluster] = max(largest.get(callee.cluster, 0), limit)
     return largest
 
@@ -241,7 +241,7 @@ def _classes(host: _Host, crowded: Mapping[RuleId, Fault]) -> tuple[ir.TrafficCl
         for tier in host.tiers
         for rule in tier.rules
         if (rule.route, rule.index) not in crowded
-        for class_ in rule.classes
+        for class_ in rule.every_class
     }
     return tuple(sorted(classes, key=lambda each: each.name))
 

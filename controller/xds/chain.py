@@ -26,7 +26,7 @@ from envoy_data_plane.envoy.extensions.http.injected_credentials.generic.v3 impo
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 
 from controller import ir, names
-from controller.xds import egress, filters, signing
+from controller.xds import egress, filters, mirrors, signing
 from crds import plan
 from crds.plan import Format
 
@@ -63,7 +63,8 @@ def upstream(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
 def _translate(target: ir.Target) -> ExternalProcessor:
     return ExternalProcessor(
         grpc_service=filters.guard_service(
-            "translate", (HeaderValue(key=plan.TARGET_HEADER, value=target.name),)
+            "translate" if target.copies is None else "mirror",
+            (HeaderValue(key=plan.TARGET_HEADER, value=target.name),),
         ),
         processing_mode=filters.REQUEST_ONLY,
         failure_mode_allow=False,
@@ -115,6 +116,8 @@ def _release(target: ir.Target) -> Lua:
     filters in front of it have run, so this is Lua; any error in it is a refusal. Of an answer that
     Envoy may not pass on, but try the next target for, it tells the guard why.
     """
+    if target.copies is not None:
+        return _lua_filter(mirrors.release(_lua(target.authority)))
     code = f"""
 local function release(handle)
   local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})
@@ -124,6 +127,7 @@ local function release(handle)
   headers:replace(":path", assert(verdict["targets"][{_lua(target.name)}]["path"]))
   headers:replace(":authority", {_lua(target.authority)})
   headers:remove({_lua(plan.TRANSLATED_HEADER)})
+{mirrors.forgotten("headers")}
   if not translated then
     headers:replace("content-length", string.format("%d", verdict["length"]))
   end
@@ -149,6 +153,10 @@ function envoy_on_response(handle)
   pcall(tell, handle)
 end
 """
+    return _lua_filter(code)
+
+
+def _lua_filter(code: str) -> Lua:
     return Lua(default_source_code=DataSource(inline_string=code))
 
 

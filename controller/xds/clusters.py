@@ -57,7 +57,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import chain, filters
+from controller.xds import chain, filters, mirrors
 
 UNLIMITED = 1_000_000
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -86,7 +86,7 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
         connect_timeout=CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
-        circuit_breakers=unlimited(),
+        circuit_breakers=unlimited() if target.copies is None else mirrors.breakers(target.copies),
         outlier_detection=_ejection(target.ejection),
         upstream_connection_options=UpstreamConnectionOptions(
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
@@ -191,7 +191,8 @@ def _ejection(ejection: ir.Ejection) -> OutlierDetection:
 
 def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
     http_filters = chain.upstream(target, settings.refused)
-    common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT)
+    longest = None if target.copies is None else mirrors.LONGEST
+    common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT, max_stream_duration=longest)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
     if target.tls:
         auto = HttpProtocolOptionsAutoHttpConfig(

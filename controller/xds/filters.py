@@ -55,7 +55,7 @@ from crds import plan
 MESSAGE_TIMEOUT = timedelta(seconds=30)
 ADS = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
 
-_INTERNAL_PREFIXES = ("x-dragoman-", "x-envoy-")
+_INTERNAL_PREFIXES = ("x-dragoman-", "x-envoy-", plan.MIRROR_HEADER)
 
 _SEND, _SKIP = ProcessingModeHeaderSendMode.SEND, ProcessingModeHeaderSendMode.SKIP
 REQUEST_ONLY = ProcessingMode(

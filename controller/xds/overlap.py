@@ -75,10 +75,15 @@ def needs(target: ir.Target, gone: Collection[str]) -> bool:
 
 
 def _with_targets(route: plan.RoutePlan, kept: Collection[str]) -> plan.RoutePlan:
-    if all(target.cluster in kept for rule in route.rules for target in rule.targets):
+    if all(target.cluster in kept for rule in route.rules for target in rule.every_target):
         return route
     rules = tuple(
-        rule.model_copy(update={"targets": tuple(t for t in rule.targets if t.cluster in kept)})
+        rule.model_copy(
+            update={
+                "targets": tuple(t for t in rule.targets if t.cluster in kept),
+                "mirrors": tuple(m for m in rule.mirrors if m.target.cluster in kept),
+            }
+        )
         for rule in route.rules
     )
     return route.model_copy(update={"rules": rules})

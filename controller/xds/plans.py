@@ -22,5 +22,6 @@ def _needs(item: Plan) -> tuple[str, ...]:
         case plan.VirtualHostPlan():
             return tuple(f"route/{route}" for route in item.routes)
         case plan.RoutePlan():
-            clusters = (target.cluster for rule in item.rules for target in rule.targets)
+            targets = (target for rule in item.rules for target in rule.every_target)
+            clusters = (target.cluster for target in targets)
             return tuple(dict.fromkeys(clusters))

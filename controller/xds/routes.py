@@ -31,7 +31,7 @@ from envoy_data_plane.google.protobuf import Any, Struct
 from envoy_data_plane.message_pool import default_message_pool
 
 from controller import ir, names
-from controller.xds import filters
+from controller.xds import filters, mirrors
 from crds import plan
 
 HEADROOM = 1024 * 1024
@@ -154,6 +154,7 @@ def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
             timeout=_seconds(traffic.request_s) or timedelta(0),
             idle_timeout=_idle(traffic),
             retry_policy=_retry(traffic),
+            request_mirror_policies=mirrors.policies() if traffic.mirrored else [],
         ),
         request_body_buffer_limit=max_body_bytes + HEADROOM,
         typed_per_filter_config={} if traffic.translate else off,

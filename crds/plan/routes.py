@@ -19,6 +19,14 @@ class StickinessPlan(PlanModel):
     """The header or cookie."""
 
 
+class MirrorPlan(PlanModel):
+    """A target that gets copies of requests."""
+
+    target: TargetPlan
+    """Its cluster is one of its own; it has no weight and no priority among targets."""
+    percent: int
+
+
 class RulePlan(PlanModel):
     """One rule of an AIRoute."""
 
@@ -31,7 +39,16 @@ class RulePlan(PlanModel):
     """Targets differ in what they must be sent, so each attempt's body is made in its own chain."""
     selection: Selection = "Weighted"
     stickiness: StickinessPlan | None = None
+    mirrors: tuple[MirrorPlan, ...] = ()
+    mirrored_unary_class: str = ""
+    mirrored_stream_class: str = ""
+    """Traffic classes of requests that are copied: there each target's chain writes its body."""
     guards: Guards = Guards()
+
+    @property
+    def every_target(self) -> tuple[TargetPlan, ...]:
+        """All that gets requests or copies."""
+        return (*self.targets, *(mirror.target for mirror in self.mirrors))
 
 
 class RoutePlan(PlanModel):

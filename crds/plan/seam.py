@@ -12,3 +12,12 @@ PLAN_HEADER = "x-dragoman-plan"
 FILTER_HEADER = "x-dragoman-filter"
 TARGET_HEADER = "x-dragoman-target"
 TRANSLATED_HEADER = "x-dragoman-translated"
+MIRROR_HEADER = "dragoman-mirror"
+"""What a mirror's filter is told of a copy: Envoy gives copies headers and body, no metadata.
+
+Not `x-`, since it must outlive the strip filters: Envoy reads it after that of the first target.
+"""
+MIRROR_CLUSTER_HEADERS = tuple(f"{MIRROR_HEADER}-{slot}" for slot in range(4))
+"""The clusters that get a copy of a request, each in a header of its own."""
+PATH_HEADER = "x-dragoman-path"
+"""Where a mirror takes a copy, as its filter tells the release filter."""

@@ -126,6 +126,23 @@ def test_each_target_that_is_left_out_is_told_why(ask) -> None:
     ]
 
 
+def test_each_mirror_is_told_with_why_it_gets_no_copy(ask) -> None:
+    bound = "authorization stays of default/baseline binds pii=true to other AIBackends"
+    for said, why in (("hello", ""), ("mail jane@example.org", bound)):
+        _, document, text = ask(said)
+        assert [
+            (m["backend"], m["model"], m["percent"], m["why"]) for m in document["mirrors"]
+        ] == [
+            ("default/local", "copy", 5, ""),
+            ("default/cloud", None, 100, why),
+            ("default/gone", None, 1, "AIBackend default/gone does not exist"),
+            ("default/local", None, 0, "its percent is 0"),
+        ]
+        assert "mirror        default/local (copy): a copy of 5 %\n" in text
+    assert f"mirror        default/cloud (the model asked for): no copy, {bound}\n" in text
+    assert ask("forbidden")[1]["mirrors"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "model", "arguments", "status", "by"),
     [

@@ -57,6 +57,10 @@ def test_every_place_where_something_is_referred_to() -> None:
     }
     policy["request"]["schemas"] = [{"configMapRef": {"name": "s-1", "key": "k"}}]
     assert {key.name for key in found("AIPolicy", policy)} == {"w-1", "w-2", "s-1", "s-2"}
+    prompted = {"name": "b", "promptRef": {"name": "of-target"}}
+    mirrored = {"name": "b", "promptRef": {"name": "of-mirror"}}
+    route = {"rules": [{"backendRefs": [prompted], "mirrors": [mirrored]}]}
+    assert {key.name for key in found("AIRoute", route)} == {"of-target", "of-mirror"}
     parameters = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "p"}}
     spec = {**gateway({"name": "tls"}), "infrastructure": parameters}
     assert found("Gateway", spec) == {Key("Secret", "team", "tls"), Key("ConfigMap", "team", "p")}

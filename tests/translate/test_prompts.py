@@ -5,9 +5,9 @@ import tracemalloc
 import pytest
 
 from controller.translate import prompts
-from crds.airoute import PromptRef
 from crds.meta import Key
 from crds.plan import PromptPlan
+from crds.prompt import PromptRef
 
 MAP = Key("ConfigMap", "infra", "p")
 TOO_LONG = "UnsupportedValue", "key", f"prompt of {MAP} is longer than {prompts.LONGEST} bytes"

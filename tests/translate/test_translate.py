@@ -103,6 +103,25 @@ def test_classes_of_a_plan_are_classes_of_its_virtual_hosts() -> None:
     assert {served.unary_class, served.stream_class} == named
 
 
+def test_a_mirror_is_no_target_and_asks_for_room() -> None:
+    """Its models are not listed, its copies have classes of their own, and those count."""
+    mirror = {"mirrors": [{"name": "openai", "model": "copied", "percent": 5}]}
+    rules = [
+        {"matches": model(f"m{n}"), "timeouts": {"request": f"{n + 1}s"}, **mirror}
+        for n in range(17)
+    ]
+    config = translate(world(routed("many", *rules))).config
+    (host,) = config.listeners[0].virtual_hosts
+    assert len(host.classes) == CLASS_LIMIT
+    assert sum(each.mirrored for each in host.classes) == 32
+    assert [len(rule.mirrors) for rule in config.route_plans[0].rules] == [1] * 16 + [0]
+    assert "copied" not in str(config.virtual_host_plans[0].models)
+    assert [(each.name, each.copies) for each in config.targets] == [
+        ("infra/openai/*", None),
+        ("mirror:infra/openai/copied", 1024),
+    ]
+
+
 def test_an_edit_of_one_route_changes_one_plan() -> None:
     routes = {}
     for number in range(50):
@@ -207,7 +226,15 @@ refs = st.fixed_dictionaries(
 rules = st.lists(
     st.fixed_dictionaries(
         {"name": names_, "backendRefs": st.lists(refs, min_size=1, max_size=3)},
-        optional={"matches": st.builds(model, names_)},
+        optional={
+            "matches": st.builds(model, names_),
+            "mirrors": st.lists(
+                st.fixed_dictionaries(
+                    {"name": names_, "percent": st.integers(0, 100)}, optional={"model": names_}
+                ),
+                max_size=4,
+            ),
+        },
     ),
     min_size=1,
     max_size=3,
@@ -326,10 +353,13 @@ def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
                 for row in rows:
                     assert row.route in plan.routes
                     (rule,) = [r for r in plans[row.route].rules if r.name == row.rule]
-                    assert {target.cluster for target in rule.targets} <= clusters
+                    assert {target.cluster for target in rule.every_target} <= clusters
+                    named = {each.name for each in host.classes}
                     if rule.targets:
-                        named = {each.name for each in host.classes}
                         assert {rule.unary_class, rule.stream_class} <= named
+                    if rule.mirrors:
+                        assert rule.targets
+                        assert {rule.mirrored_unary_class, rule.mirrored_stream_class} <= named
     assert by_name == {}
     domains = [
         (each.port, host.domain)

@@ -16,6 +16,7 @@ from controller.xds.refusals import Refusal
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET
 from crds.gateway import SecretValue
 from crds.meta import Key
+from crds.plan import MirrorPlan
 from tests.xds import configs
 
 SETTINGS = BuildSettings()
@@ -202,14 +203,15 @@ def test_a_hostname_of_another_listener_is_misdirected():
 
 def test_hostile_names_stay_inside_their_lua_strings():
     hostile = '"]=1}; os.exit() --\\'
-    target = replace(configs.target("one", 80), name=hostile)
-    held = build(configs.config([configs.listener(8080)], [target]), SETTINGS)
-    [code] = [
-        source["inlineString"]
-        for source in found(snapshot.render(held)["clusters"], "defaultSourceCode")
-    ]
-    assert "os.exit()" not in code
-    assert '"]=1}' not in code
+    for copies in (None, 1):
+        target = replace(configs.target("one", 80), name=hostile, host=hostile, copies=copies)
+        held = build(configs.config([configs.listener(8080)], [target]), SETTINGS)
+        [code] = [
+            source["inlineString"]
+            for source in found(snapshot.render(held)["clusters"], "defaultSourceCode")
+        ]
+        assert "os.exit()" not in code
+        assert '"]=1}' not in code
 
 
 def test_a_union_serves_old_and_new_classes():
@@ -223,6 +225,23 @@ def test_a_union_serves_old_and_new_classes():
     builder.build(after)
     assert set(builder.bridge(both, after)) == {"http/8080"}
     assert builder.bridge(overlap.union(after, after), after) == {}
+
+
+def test_a_mirror_that_envoy_refused_is_taken_out_alone():
+    one, two = configs.target("one", 80), replace(configs.target("two", 80), copies=5)
+    plain = configs.route_plan("r", one, two)
+    rule = plain.rules[0]
+    mirrored = {
+        "targets": rule.targets[:1],
+        "mirrors": (MirrorPlan(target=rule.targets[1], percent=5),),
+    }
+    route = plain.model_copy(update={"rules": (rule.model_copy(update=mirrored),)})
+    config = configs.config([configs.listener(8080)], [one, two], routes=[route])
+    assert build(config, SETTINGS).of(PLAN)["route/default/r"].needs == (one.name, two.name)
+    left = overlap.without(config, [Refusal(CLUSTER, two.name, "no", replaced=False)])
+    assert left.route_plans[0].rules[0].mirrors == ()
+    assert left.route_plans[0].rules[0].targets == rule.targets[:1]
+    assert left.targets == (one,)
 
 
 def test_what_envoy_refused_takes_out_what_needs_it_and_nothing_else():
