@@ -6,7 +6,22 @@ from contextlib import asynccontextmanager, suppress
 
 from google.protobuf import any_pb2
 
-from crds.plan import TYPE_URL, GuardPlan, Guards, RoutePlan, VirtualHostPlan, canonical, version
+from controller.xds import plans as xds_plans
+from controller.xds.cache import Cache
+from controller.xds.server import LARGEST_PART, AdsServer, Feed
+from controller.xds.snapshot import Resource, Snapshot
+from crds.plan import (
+    TYPE_URL,
+    GuardPlan,
+    Guards,
+    PromptPlan,
+    RoutePlan,
+    RulePlan,
+    TargetPlan,
+    VirtualHostPlan,
+    canonical,
+    version,
+)
 from ext_proc import ads
 from ext_proc.plans import Plans
 from tests.ext_proc.ads_server import Controller, response
@@ -73,6 +88,42 @@ async def test_what_comes_in_parts_is_swapped_in_and_acked_as_one(tmp_path):
         assert before.versions.keys() == {"route/ns/r"}
         assert plans.snapshot.versions.keys() == {"vh/host", "route/ns/other"}
         assert heard.qsize() == 2
+
+
+async def test_more_plans_than_a_message_holds_arrive_whole(tmp_path):
+    """The controller's own server and the guard's own client; the last part goes with the host."""
+    prompt = PromptPlan(name="p", mode="Prepend", text="x" * (32 * 1024))
+    target = TargetPlan(
+        cluster="c",
+        backend="n/b",
+        provider="OpenAI",
+        model="m",
+        prompt=prompt,
+        weight=1,
+        priority=0,
+    )
+    rule = RulePlan(
+        name="r", targets=(target,) * 32, unary_class="", stream_class="", translate=False
+    )
+    routes = [RoutePlan(name=f"ns/r{n}", rules=(rule,)) for n in range(10)]
+    host = HOST.model_copy(update={"routes": tuple(each.name for each in routes)})
+    built = [xds_plans.build(each) for each in (*routes, host)]
+    held = {each.name: Resource(each.name, each.version, each.content) for each in built}
+    assert sum(len(each.content) for each in built) > 2 * LARGEST_PART
+    sent = []
+    feed = Feed(Cache(1.0), lambda _: None, sent.append)
+    feed.publish(Snapshot({TYPE_URL: held}), {})
+    server = AdsServer(lambda _: feed)
+    await server.start(tmp_path / "ads.sock")
+    try:
+        async with following(f"unix:{tmp_path}/ads.sock") as (plans, heard):
+            assert await heard.get() is True
+            assert plans.snapshot.complete
+            assert plans.snapshot.versions == {n: each.version for n, each in held.items()}
+            assert (heard.qsize(), len(sent)) == (0, 1)
+    finally:
+        feed.stop()
+        await server.stop()
 
 
 async def test_parts_of_a_stream_that_broke_are_forgotten(tmp_path):
