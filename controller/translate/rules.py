@@ -93,7 +93,8 @@ def needs(attached: Attached, backends: Backends, texts: Prompts) -> tuple[objec
     """All that `serve` makes an AIRoute's rules of, besides grants: from equal comes equal."""
     namespace = attached.route.key.namespace
     rules = attached.route.spec.rules
-    refs: list[_Ref] = [ref for rule in rules for ref in (*rule.backend_refs, *rule.mirrors)]
+    refs: list[_Ref] = [ref for rule in rules for ref in rule.backend_refs]
+    refs += (ref for rule in rules for ref in rule.mirrors)
     keys = (_backend(namespace, ref) for ref in refs)
     maps = (Key("ConfigMap", namespace, ref.prompt_ref.name) for ref in refs if ref.prompt_ref)
     return (
