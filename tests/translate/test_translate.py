@@ -372,6 +372,7 @@ def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
 
 EDITS = st.sampled_from(
     ["edit", "drop", "policy", "backend", "gateway", "prompt", "promptless", "lost", "grant"]
+    + ["mirror"]
 )
 PROMPTS = Key("ConfigMap", "infra", "prompts")
 
@@ -403,6 +404,8 @@ def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
         "reference_grants": {},
     }
     held["routes"] |= prompted("prompted")
+    copied = [{"name": "shadow", "model": "m", "promptRef": {"name": "prompts"}}]
+    held["routes"] |= routed("copied", {"mirrors": copied})
     for number, edit in enumerate(["none", *edits]):
         match edit:
             case "edit":
@@ -417,6 +420,9 @@ def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
                 held["backends"] = made(
                     "AIBackend", "openai", {**OPENAI, "models": [{"name": f"m{number}"}]}
                 )
+            case "mirror":
+                models = [{"name": f"m{number}"}]
+                held["backends"] |= made("AIBackend", "shadow", {**OPENAI, "models": models})
             case "prompt":
                 held["config_maps"] = {PROMPTS: {"prompt": f"Be number {number}."}}
                 held["routes"] |= prompted("prompted")
