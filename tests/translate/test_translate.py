@@ -371,8 +371,18 @@ def test_any_world_is_translated_and_nothing_dangles(given_: Resources) -> None:
 
 
 EDITS = st.sampled_from(
-    ["edit", "drop", "policy", "backend", "gateway", "prompt", "promptless", "lost", "grant"]
-    + ["mirror"]
+    [
+        "edit",
+        "drop",
+        "policy",
+        "backend",
+        "mirror",
+        "gateway",
+        "prompt",
+        "promptless",
+        "lost",
+        "grant",
+    ]
 )
 PROMPTS = Key("ConfigMap", "infra", "prompts")
 
@@ -404,7 +414,7 @@ def test_a_memo_changes_the_work_and_nothing_else(edits: list[str]) -> None:
         "reference_grants": {},
     }
     held["routes"] |= prompted("prompted")
-    copied = [{"name": "shadow", "model": "m", "promptRef": {"name": "prompts"}}]
+    copied = [{"name": "shadow", "model": "m", "percent": 5, "promptRef": {"name": "prompts"}}]
     held["routes"] |= routed("copied", {"mirrors": copied})
     for number, edit in enumerate(["none", *edits]):
         match edit:
