@@ -116,6 +116,18 @@ class Ejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Picker:
+    """Who is asked for each request which of a target's endpoints serves it."""
+
+    name: str
+    """Its cluster."""
+    endpoints: tuple[tuple[str, int], ...]
+    """Its own, any of which may be asked."""
+    fails_open: bool
+    """What it does not answer is served by an endpoint of our choice."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One (AIBackend, model) pair: one cluster with its own upstream filters."""
 
@@ -125,7 +137,7 @@ class Target:
     host: str
     port: int
     endpoints: tuple[tuple[str, int], ...] | None
-    """Addresses and ports of a Service's ready endpoints; None: where `host` resolves to."""
+    """Addresses and ports that a Service or pool has ready; None: where `host` resolves to."""
     tls: UpstreamTLS | None
     credential: Credential | None
     model: str | None
@@ -139,6 +151,9 @@ class Target:
     ejection: Ejection = Ejection()
     copies: int | None = None
     """Of a mirror: how many copies may be under way; None: a target that answers callers."""
+    picker: Picker | None = None
+    http2: bool = False
+    """Its endpoints take HTTP/2 in the clear; under TLS it is agreed on."""
 
     @property
     def authority(self) -> str:

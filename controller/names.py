@@ -54,6 +54,33 @@ def mirror(target: str) -> str:
     return f"mirror:{target}"
 
 
+def picker(pool: Key) -> str:
+    """The Envoy cluster of an InferencePool's endpoint picker."""
+    return f"picker:{pool.namespace}/{pool.name}"
+
+
+def picking(target: str) -> str:
+    """The internal listener where a target's endpoint is picked."""
+    return f"picking:{target}"
+
+
+def picked(target: str) -> str:
+    """The cluster with the endpoints that are picked from."""
+    return f"picked:{target}"
+
+
+def unpicked(target: str) -> str:
+    """The internal listener and the cluster that go on where the picker fails."""
+    return f"unpicked:{target}"
+
+
+def parts(target: str, picker: str | None) -> tuple[str, ...]:
+    """Every resource that a target is made of, itself first; the picker by its cluster's name."""
+    if picker is None:
+        return (target,)
+    return target, picker, picking(target), picked(target), unpicked(target)
+
+
 def api_key(backend: Key) -> str:
     """The generic secret that holds a backend's key."""
     return f"key/{backend.namespace}/{backend.name}"

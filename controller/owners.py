@@ -24,7 +24,9 @@ def _pairs(config: ir.Config) -> Iterator[tuple[str, Key]]:
             yield names.https_routes(listener.port, listener.hostname), listener.gateway
         for host in listener.virtual_hosts:
             yield f"vh/{host.name}", listener.gateway
-    yield from ((target.name, target.backend) for target in config.targets)
+    for target in config.targets:
+        asked = target.picker.name if target.picker else None
+        yield from ((name, target.backend) for name in names.parts(target.name, asked))
     yield from ((secret.name, secret.owner) for secret in config.secrets)
     for route in config.route_plans:
         namespace, _, name = route.name.partition("/")

@@ -13,6 +13,7 @@ from crds.aibackend import AIBackendSpec
 from crds.aipolicy import AIPolicySpec
 from crds.airoute import AIRouteSpec
 from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec, SecretValue
+from crds.inferencepool import InferencePoolSpec, Pod
 from crds.meta import Key
 from crds.objects import Broken, Object, Problem
 from crds.service import EndpointSlice, ServiceSpec
@@ -50,6 +51,8 @@ class Resources:
     config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
     services: Mapping[Key, Object[ServiceSpec]] = field(default_factory=dict)
     endpoint_slices: Mapping[Key, Object[EndpointSlice]] = field(default_factory=dict)
+    inference_pools: Mapping[Key, Object[InferencePoolSpec]] = field(default_factory=dict)
+    pods: Mapping[Key, Object[Pod]] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tokens: Mapping[Key, SecretValue | SessionKey | Unminted] = field(default_factory=dict)
     """What became of asking for the tokens of AIBackends; see `controller.tokens`."""
@@ -61,5 +64,6 @@ class Resources:
             *(self.gateways, self.gateway_classes, self.reference_grants),
             *(self.routes, self.policies, self.backends),
             *(self.secrets, self.config_maps, self.services, self.endpoint_slices),
+            *(self.inference_pools, self.pods),
         )
         return Counter(key.kind for objects in kinds for key in objects)

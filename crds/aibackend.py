@@ -49,19 +49,29 @@ class ServiceRef(Model):
     """One of the Service's ports."""
 
 
+class InferencePoolRef(Model):
+    """An InferencePool in the AIBackend's own namespace (`inference.networking.k8s.io/v1`)."""
+
+    name: Name
+    """The InferencePool."""
+
+
 class Endpoint(Model):
-    """Where the provider is reached: exactly one of hostname and serviceRef."""
+    """Where the provider is reached: exactly one of hostname, serviceRef and inferencePoolRef."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.hostname) != has(self.serviceRef)",
-            "exactly one of hostname and serviceRef is required",
-            lambda self: (self.hostname is None) != (self.service_ref is None),
+            "[has(self.hostname), has(self.serviceRef), has(self.inferencePoolRef)]"
+            ".filter(given, given).size() == 1",
+            "exactly one of hostname, serviceRef and inferencePoolRef is required",
+            lambda self: (
+                [self.hostname, self.service_ref, self.inference_pool_ref].count(None) == 2
+            ),
         ),
         Rule(
-            "!has(self.serviceRef) || !has(self.port)",
-            "port belongs to hostname; a Service's port is serviceRef.port",
-            lambda self: self.service_ref is None or self.port is None,
+            "has(self.hostname) || !has(self.port)",
+            "port belongs to hostname; a Service's port is serviceRef.port, a pool has its own",
+            lambda self: self.hostname is not None or self.port is None,
             "port",
         ),
         Rule(
@@ -82,6 +92,9 @@ class Endpoint(Model):
     """Defaults to 443 with `tls.mode: Verify`, to 80 with `None`."""
     service_ref: ServiceRef | None = None
     """A Service of this cluster, such as a self-hosted model server."""
+    inference_pool_ref: InferencePoolRef | None = None
+    """A pool of model servers of this cluster. Its endpoint picker is asked for each request, after
+    the guards, which of its ready pods serves it."""
     path_prefix: Annotated[str, StringConstraints(max_length=256, pattern=PATH_PREFIX)] | None = (
         None
     )

@@ -12,6 +12,7 @@ from crds.aibackend import AIBackendSpec
 from crds.aipolicy import AIPolicySpec
 from crds.airoute import AIRouteSpec
 from crds.gateway import GatewayClassSpec, GatewaySpec, ReferenceGrantSpec
+from crds.inferencepool import InferencePoolSpec, Pod
 from crds.meta import GATEWAY_GROUP, GROUP, VERSION
 from crds.service import EndpointSlice, ServiceSpec
 
@@ -48,6 +49,8 @@ KINDS = (
     Kind("ConfigMap", "", ("v1",), values=values.config_map),
     Kind("Service", "", ("v1",), ServiceSpec),
     Kind("EndpointSlice", "discovery.k8s.io", ("v1",), EndpointSlice, whole=True),
+    Kind("InferencePool", "inference.networking.k8s.io", ("v1",), InferencePoolSpec),
+    Kind("Pod", "", ("v1",), Pod, whole=True),
     Kind("Namespace", "", ("v1",), namespaced=False),
 )
 

@@ -31,7 +31,9 @@ _RESOURCES: Mapping[str, Resource] = {
     "Secret": Resource("v1", "Secret"),
     "ConfigMap": Resource("v1", "ConfigMap"),
     "Service": Resource("v1", "Service"),
+    "InferencePool": Resource("inference.networking.k8s.io/v1", "InferencePool"),
 }
+_POD = Resource("v1", "Pod")
 _SLICE = Resource("discovery.k8s.io/v1", "EndpointSlice")
 
 
@@ -51,6 +53,9 @@ def selections(keys: Iterable[Key]) -> set[Selection]:
     """What to follow for these objects; of a Service, its EndpointSlices too."""
     found = set()
     for key in keys:
+        if key.kind == "Pod":
+            found.add(Selection(_POD, key.namespace, labels=key.name))
+            continue
         named = f"metadata.name={key.name}"
         found.add(Selection(_RESOURCES[key.kind], key.namespace, fields=named))
         if key.kind == "Service":
@@ -67,7 +72,8 @@ class Follow:
         self._selection = selection
         self._sink = sink
         self._turn = turn
-        self._known: set[Key] = set()
+        self.known: set[Key] = set()
+        """What is there of it."""
         self.answered = asyncio.Event()
         """Whether the server has said what there is."""
 
@@ -89,7 +95,7 @@ class Follow:
 
     def forget(self) -> None:
         """It is not wanted any more."""
-        for key in self._known:
+        for key in self.known:
             self._sink.lose(key)
 
     async def _list(self) -> str:
@@ -105,9 +111,9 @@ class Follow:
         keys = {key_of(document) for document in found}
         for document in found:
             self._sink.take(document)
-        for key in self._known - keys:
+        gone, self.known = self.known - keys, keys
+        for key in gone:
             self._sink.lose(key)
-        self._known = keys
         self.answered.set()
 
     async def _watch(self, since: str) -> None:
@@ -115,10 +121,10 @@ class Follow:
         async with aclosing(self._api.watch(self._selection, since, lasting)) as events:
             async for kind, document in events:
                 if kind == "DELETED":
-                    self._known.discard(key_of(document))
+                    self.known.discard(key_of(document))
                     self._sink.lose(key_of(document))
                 elif kind != "BOOKMARK":
-                    self._known.add(key_of(document))
+                    self.known.add(key_of(document))
                     self._sink.take(document)
 
     def _delay(self, error: ApiError, backoff: Backoff) -> float:
@@ -137,7 +143,7 @@ class Follow:
 
 
 class Following:
-    """All selections that are followed now."""
+    """All selections that are followed now; what several hold is lost with the last of them."""
 
     def __init__(
         self, api: Api, sink: Sink, watched: Callable[["asyncio.Task[None]"], None]
@@ -155,10 +161,19 @@ class Following:
             task.cancel()
             follow.forget()
         for selection in selections - self._running.keys():
-            follow = Follow(self._api, selection, self._sink, self._turn)
+            follow = Follow(self._api, selection, self, self._turn)
             task = asyncio.create_task(follow.run(), name=f"follow {selection.resource.kind}")
             self._watched(task)
             self._running[selection] = follow, task
+
+    def take(self, document: Json) -> None:
+        """An object is there, or is another now."""
+        self._sink.take(document)
+
+    def lose(self, key: Key) -> None:
+        """One selection holds an object no more."""
+        if not any(key in follow.known for follow, _ in self._running.values()):
+            self._sink.lose(key)
 
     async def answered(self) -> None:
         """Wait until the server has answered for all."""

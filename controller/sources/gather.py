@@ -23,6 +23,8 @@ _FIELDS: Mapping[str, str] = {
     "AIBackend": "backends",
     "Service": "services",
     "EndpointSlice": "endpoint_slices",
+    "InferencePool": "inference_pools",
+    "Pod": "pods",
     "Secret": "secrets",
     "ConfigMap": "config_maps",
 }

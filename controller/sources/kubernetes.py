@@ -1,8 +1,8 @@
 """The Kubernetes source: what the cluster holds as Readings, the first one whole, later ones new.
 
 Every kind is listed before anything is yielded. Then kopf streams changes (`streams`), Secrets,
-ConfigMaps and Services are followed one by one while something refers to them (`follow`), and an
-audit mends what was missed. The API server may be away: the store serves on, all is tried again.
+ConfigMaps, Services and InferencePools are followed one by one while something refers to them
+(`follow`), and an audit mends what was missed. The API server may be away: the store serves on.
 """
 
 import asyncio
@@ -113,8 +113,7 @@ class Source:
         """
         self._looking.want(seen.scope(self._scope.namespaces))
         await asyncio.gather(*(self._prime(kind) for kind in self._scope.kinds))
-        self._follow()
-        await self._within(self._following.answered())
+        await self._within(self._followed())
         await self._within(self._looking.answered())  # who leads must know whom to wait for
         self._start()
         self.primed = True
@@ -122,9 +121,8 @@ class Source:
         yield reading
         while True:
             await self._within(self._changed.settled())
-            self._follow()
             with suppress(TimeoutError):
-                await self._within(asyncio.wait_for(self._following.answered(), ANSWER_S))
+                await self._within(asyncio.wait_for(self._followed(), ANSWER_S))
             new = await self._read(reading.resources)
             if (new.resources, new.problems) != (reading.resources, reading.problems):
                 reading = new
@@ -188,8 +186,15 @@ class Source:
                 self._store.put(each)
         self.waiting.pop(kind.name, None)
 
+    async def _followed(self) -> None:
+        """Follow what is referred to now, and what that refers to, until all was answered for."""
+        self._follow()
+        await self._following.answered()
+        while self._store.wants_changed:
+            self._follow()
+            await self._following.answered()
+
     def _follow(self) -> None:
-        """Follow what is referred to now."""
         if self._store.wants_changed:
             self._store.wants_changed = False
             classes = {each.key.name: each.spec for each in self._store.objects("GatewayClass")}

@@ -1,4 +1,4 @@
-"""References: the Secrets, ConfigMaps and Services that an object speaks of, found in its JSON.
+"""References: what an object needs: Secrets, ConfigMaps, Services, InferencePools and their pods.
 
 Pure. They are read from the document as it stands and not from the model, so that what a broken
 object refers to stays at hand while its last content serves on. Who may refer across namespaces is
@@ -29,7 +29,9 @@ _PLACES: Mapping[str, tuple[_Place, ...]] = {
         _Place(("auth", "oauth2", "caCertificateRefs"), "ConfigMap"),
         _Place(("tls", "caCertificateRefs"), "ConfigMap"),
         _Place(("endpoint", "serviceRef"), "Service"),
+        _Place(("endpoint", "inferencePoolRef"), "InferencePool"),
     ),
+    "InferencePool": (_Place(("endpointPickerRef",), "Service"),),
     "AIRoute": (
         _Place(("rules", "backendRefs", "promptRef"), "ConfigMap"),
         _Place(("rules", "mirrors", "promptRef"), "ConfigMap"),
@@ -51,6 +53,7 @@ class Reference(NamedTuple):
     """What one object needs of another."""
 
     to: Key
+    """Of pods, which have no names that last, the name is a selector of labels."""
     kind: str
     """Of the object that refers, as is its namespace."""
     namespace: str
@@ -63,12 +66,16 @@ def references(document: Mapping[str, Any]) -> frozenset[Reference]:
     kind, spec = document["kind"], document.get("spec")
     namespace = document["metadata"].get("namespace", "")
     gateway_class = spec.get("gatewayClassName", "") if isinstance(spec, dict) else ""
-    return frozenset(
-        Reference(to, kind, namespace, gateway_class if kind == "Gateway" else "")
+    found = [
+        to
         for place in _PLACES.get(kind, ())
         for table in _tables(spec, place.path)
         if (to := _target(table, place, namespace)) is not None
-    )
+    ]
+    if kind == "InferencePool":
+        found += _pods(spec, namespace)
+    own_class = gateway_class if kind == "Gateway" else ""
+    return frozenset(Reference(to, kind, namespace, own_class) for to in found)
 
 
 def wanted(
@@ -121,6 +128,14 @@ def _tables(value: Any, path: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
             yield from _tables(value.get(path[0]), path[1:])
         else:
             yield value
+
+
+def _pods(spec: Any, namespace: str) -> Iterator[Key]:
+    """The pods that a pool selects."""
+    for labels in _tables(spec, ("selector", "matchLabels")):
+        if labels and all(isinstance(value, str) for value in labels.values()):
+            selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+            yield Key("Pod", namespace, selector)
 
 
 def _target(table: Mapping[str, Any], place: _Place, namespace: str) -> Key | None:

@@ -200,6 +200,8 @@ def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
         max_body_bytes=max_body_bytes,
         ejection=backend.ejection,
         copies=(backend.max_concurrent or DEFAULT_COPIES) if callee.mirror else None,
+        picker=backend.picker,
+        http2=backend.http2,
     )
 
 

@@ -6,19 +6,18 @@ AIBackend that lacks something is left out and says why. Who may refer to it is 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from controller import ir, names
 from controller.resources import Object, Resources
-from controller.translate import credentials, providers, services
+from controller.translate import credentials, pools, providers, services
 from controller.translate.conditions import Fault
+from controller.translate.pools import Network, Pools
 from controller.translate.providers import Provider
 from controller.translate.services import Endpoints, Services
-from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
+from crds.aibackend import TLS, AIBackendSpec, Price
 from crds.meta import Key, seconds
 from crds.plan import Format, PathPlan, PricePlan, QuirksPlan
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,16 @@ class Backend:
     contexts: Mapping[str, int]
     max_concurrent: int | None
     ejection: ir.Ejection
+    picker: ir.Picker | None = None
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an AIBackend's endpoint may refer to."""
+
+    services: Services
+    pools: Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +67,15 @@ class Backends:
 def find(resources: Resources, refused: Sequence[str]) -> Backends:
     """Complete every AIBackend that has all it needs; `refused`: networks none may lead to."""
     networks = [ip_network(each) for each in refused]
-    known = services.find(resources)
+    found_services = services.find(resources)
+    known = Known(found_services, Pools(resources, found_services, networks))
     found: dict[Key, Backend] = {}
     faults: list[Fault] = []
     for key, backend in sorted(resources.backends.items()):
         wrong = [
             *_wrong(backend, resources),
-            *_wrong_service(backend, known),
+            *_wrong_service(backend, known.services),
+            *_wrong_pool(backend, known.pools),
             *_refused(backend, networks),
         ]
         faults += wrong
@@ -88,25 +99,36 @@ def _wrong_service(backend: Object[AIBackendSpec], known: Services) -> Iterator[
         yield Fault(backend.key, "ResolvedRefs", reason, field, text)
 
 
+def _wrong_pool(backend: Object[AIBackendSpec], known: Pools) -> Iterator[Fault]:
+    key = _pool(backend.key, backend.spec)
+    if key is not None and (problem := known.wrong(key)):
+        reason, text = problem
+        field = "spec.endpoint.inferencePoolRef.name"
+        yield Fault(backend.key, "ResolvedRefs", reason, field, text)
+
+
+def _pool(key: Key, spec: AIBackendSpec) -> Key | None:
+    ref = spec.endpoint.inference_pool_ref if spec.endpoint else None
+    return Key("InferencePool", key.namespace, ref.name) if ref else None
+
+
 def _refused(backend: Object[AIBackendSpec], networks: Sequence[Network]) -> Iterator[Fault]:
     """What is wrong with an address; what names resolve to is judged by the proxies."""
     host = backend.spec.endpoint.hostname if backend.spec.endpoint else None
-    if host is None or not is_ip_address(host):
+    if host is None:
         return
-    address = ip_address(host)
-    inside = [str(each) for each in networks if each.version == address.version and address in each]
-    if inside:
+    if network := pools.refusing(host, networks):
         exception = "the chart's allowEndpoints can make an exception"
-        text = f"{host} is in {inside[0]}, where no provider may be; {exception}"
+        text = f"{host} is in {network}, where no provider may be; {exception}"
         yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.endpoint.hostname", text)
 
 
-def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Services) -> Backend:
+def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Known) -> Backend:
     """The AIBackend with its provider's defaults; all it refers to is there."""
     provider = providers.of(spec)
     secure = spec.tls.mode == "Verify"
     host, port = _address(key, spec, provider)
-    ref = spec.endpoint.service_ref if spec.endpoint else None
+    pool = _pool(key, spec)
     proof = credentials.proof(key, spec, provider, resources)
     authorities = _authorities(key, spec.tls, resources)
     tls = ir.UpstreamTLS(host, authorities.name if authorities else None) if secure else None
@@ -115,7 +137,7 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         spec.provider,
         host,
         port or (443 if secure else 80),
-        known.endpoints(key.namespace, ref) if ref else None,
+        _endpoints(key, spec, known),
         tls,
         proof.credential,
         proof.signing,
@@ -128,16 +150,28 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Service
         {model.name: model.context_tokens for model in spec.models if model.context_tokens},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
         ir.Ejection(spec.ejection.consecutive_errors, seconds(spec.ejection.base_time)),
+        known.pools.picker(pool) if pool else None,
+        known.pools.speaks_http2(pool) if pool else False,
     )
 
 
+def _endpoints(key: Key, spec: AIBackendSpec, known: Known) -> Endpoints | None:
+    """Where the pods behind a Service or of a pool are; None: where a name leads."""
+    if (pool := _pool(key, spec)) is not None:
+        return known.pools.endpoints(pool)
+    ref = spec.endpoint.service_ref if spec.endpoint else None
+    return known.services.endpoints(key.namespace, ref) if ref else None
+
+
 def _address(key: Key, spec: AIBackendSpec, provider: Provider) -> tuple[str, int | None]:
-    """Host and port as requests name them; a Service goes by its name in the cluster."""
+    """Host and port as requests name them; Services and pools go by names within the cluster."""
     endpoint = spec.endpoint
     if endpoint is None:
         return provider.hostname, None
     if endpoint.service_ref is not None:
         return f"{endpoint.service_ref.name}.{key.namespace}.svc", endpoint.service_ref.port
+    if endpoint.inference_pool_ref is not None:
+        return f"{endpoint.inference_pool_ref.name}.{key.namespace}.svc", None
     return endpoint.hostname or "", endpoint.port
 
 

@@ -86,6 +86,15 @@ def frame(admin_socket: str, max_downstream_connections: int) -> dict[str, Any]:
     """What every Envoy of ours has: administration on a Unix socket, limits, the names of stats."""
     return {
         "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
+        "bootstrapExtensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typedConfig": {
+                    "@type": f"{snapshot.PREFIX}envoy.extensions.bootstrap"
+                    ".internal_listener.v3.InternalListener"
+                },
+            }
+        ],
         "layeredRuntime": {
             "layers": [
                 {

@@ -10,7 +10,7 @@ from typing import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import clusters, listeners, plans, routes, secrets, snapshot
+from controller.xds import clusters, listeners, picking, plans, routes, secrets, snapshot
 from controller.xds.snapshot import Resource, Snapshot
 
 _Memo = dict[tuple[str, str], tuple[object, Resource]]
@@ -30,10 +30,18 @@ class Builder:
         resources = {
             snapshot.CLUSTER: {
                 names.BLACKHOLE: self._blackhole(memo),
-                **self._each(memo, snapshot.CLUSTER, _named(config.targets), self._cluster),
+                **self._each(
+                    memo, snapshot.CLUSTER, picking.clusters_of(config.targets), self._part
+                ),
+                **self._each(memo, snapshot.CLUSTER, picking.pickers_of(config.targets), _picker),
             },
             snapshot.SECRET: self._each(memo, snapshot.SECRET, _named(config.secrets), _secret),
-            snapshot.LISTENER: self._each(memo, snapshot.LISTENER, by_port, self._listener),
+            snapshot.LISTENER: {
+                **self._each(memo, snapshot.LISTENER, by_port, self._listener),
+                **self._each(
+                    memo, snapshot.LISTENER, picking.listeners_of(config.targets), self._part
+                ),
+            },
             snapshot.ROUTE: self._each(memo, snapshot.ROUTE, _tables(by_port), _routes),
             snapshot.PLAN: self._each(memo, snapshot.PLAN, _plans(config), _plan),
         }
@@ -75,8 +83,8 @@ class Builder:
         )
         return held[names.BLACKHOLE]
 
-    def _cluster(self, name: str, target: ir.Target) -> Resource:
-        return snapshot.resource(name, clusters.build(target, self._settings))
+    def _part(self, name: str, part: picking.Part) -> Resource:
+        return snapshot.resource(name, part.make(part.target, self._settings))
 
     def _listener(self, name: str, group: tuple[ir.Listener, ...]) -> Resource:
         return snapshot.resource(name, listeners.build(group, self._settings))
@@ -85,6 +93,10 @@ class Builder:
 def build(config: ir.Config, settings: BuildSettings) -> Snapshot:
     """The Snapshot of a configuration, from nothing."""
     return Builder(settings).build(config)
+
+
+def _picker(name: str, picker: ir.Picker) -> Resource:
+    return snapshot.resource(name, picking.build(picker))
 
 
 def _secret(name: str, secret: ir.Secret) -> Resource:
@@ -99,7 +111,7 @@ def _plan(_name: str, item: plans.Plan) -> Resource:
     return plans.build(item)
 
 
-def _named(items: Iterable[ir.Target | ir.Secret]) -> Iterable[tuple[str, ir.Target | ir.Secret]]:
+def _named(items: Iterable[ir.Secret]) -> Iterable[tuple[str, ir.Secret]]:
     return ((item.name, item) for item in items)
 
 

@@ -41,23 +41,54 @@ CREDENTIALS = (
 )
 _STRIPPED = (*CREDENTIALS, "content-length", "accept-encoding", "forwarded", "via")
 _STRIPPED_PREFIXES = ("x-amz-", "x-dragoman-", "x-forwarded-", "x-envoy-")
+_ADDED_PREFIXES = ("x-forwarded-", "x-envoy-")
+"""What Envoy adds where a request passes it a second time."""
 _LONGEST_WAIT = 40
 """Characters of a Retry-After."""
 
 
 def upstream(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
     """One target's chain: first nothing of the client or of an earlier attempt, then its own."""
-    chain = [
-        *([filters.http_filter("dragoman.egress", egress.rules(refused))] if refused else []),
+    return [*_egress(refused), *_made(target), *_proof(target), codec()]
+
+
+def to_picker(target: ir.Target) -> list[HttpFilter]:
+    """The part of a chain before the endpoint is picked: the picker sees no key."""
+    return [*_made(target), codec()]
+
+
+def from_picker(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
+    """The part after it, at the endpoint that was picked."""
+    own = HeaderMutation(mutations=Mutations(request_mutations=filters.without(_ADDED_PREFIXES)))
+    cleared = filters.http_filter("dragoman.strip", own)
+    return [*_egress(refused), cleared, *_proof(target), codec()]
+
+
+def codec() -> HttpFilter:
+    """The end of every chain."""
+    return filters.http_filter("envoy.filters.http.upstream_codec", UpstreamCodec())
+
+
+def _egress(refused: Sequence[str]) -> list[HttpFilter]:
+    return [filters.http_filter("dragoman.egress", egress.rules(refused))] if refused else []
+
+
+def _made(target: ir.Target) -> list[HttpFilter]:
+    """The request as the target is to see it, but for its key."""
+    return [
         filters.http_filter("dragoman.strip", _strip(target)),
         filters.http_filter(names.TRANSLATE_FILTER, _translate(target)),
         filters.http_filter("dragoman.release", _release(target)),
     ]
+
+
+def _proof(target: ir.Target) -> list[HttpFilter]:
+    proof = []
     if target.credential:
-        chain.append(filters.http_filter("dragoman.credential", _credential(target.credential)))
+        proof.append(filters.http_filter("dragoman.credential", _credential(target.credential)))
     if target.signing:
-        chain.append(filters.http_filter("dragoman.signature", signing.sign(target.signing)))
-    return [*chain, filters.http_filter("envoy.filters.http.upstream_codec", UpstreamCodec())]
+        proof.append(filters.http_filter("dragoman.signature", signing.sign(target.signing)))
+    return proof
 
 
 def _translate(target: ir.Target) -> ExternalProcessor:

@@ -5,7 +5,7 @@ once, because Envoy answers a cluster without endpoints itself and does not retr
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -22,6 +22,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     DataSource,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
+    KeepaliveSettings,
     RoutingPriority,
     SocketAddress,
     TcpKeepalive,
@@ -38,6 +39,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 )
 from envoy_data_plane.envoy.extensions.clusters.common.dns.v3 import DnsLookupFamily
 from envoy_data_plane.envoy.extensions.clusters.dns.v3 import DnsCluster, DnsClusterRefreshRate
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.envoy.extensions.network.dns_resolver.cares.v3 import CaresDnsResolverConfig
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CertificateValidationContext,
@@ -76,8 +78,13 @@ def blackhole() -> Cluster:
     return Cluster(name=names.BLACKHOLE, type=ClusterDiscoveryType.STATIC)
 
 
-def build(target: ir.Target, settings: BuildSettings) -> Cluster:
-    """The cluster of a target."""
+def build(
+    target: ir.Target, settings: BuildSettings, http_filters: Sequence[HttpFilter] | None = None
+) -> Cluster:
+    """The cluster of a target, with its own chain of filters or a part of it."""
+    http_filters = (
+        chain.upstream(target, settings.refused) if http_filters is None else http_filters
+    )
     literal = target.endpoints is not None or is_address(target.host)
     return Cluster(
         name=target.name,
@@ -92,7 +99,27 @@ def build(target: ir.Target, settings: BuildSettings) -> Cluster:
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
         ),
         transport_socket=_transport(target.tls, settings) if target.tls else None,
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target, settings))},
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target, http_filters))},
+    )
+
+
+def own(name: str, addresses: Iterable[tuple[str, int]], socket: TransportSocket) -> Cluster:
+    """The cluster of a gRPC server that Envoy itself asks: HTTP/2, and soon given up."""
+    keepalive = KeepaliveSettings(interval=timedelta(seconds=10), timeout=timedelta(seconds=5))
+    http2 = Http2ProtocolOptions(connection_keepalive=keepalive)
+    options = HttpProtocolOptions(
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+    )
+    return Cluster(
+        name=name,
+        type=ClusterDiscoveryType.STATIC,
+        connect_timeout=timedelta(seconds=1),
+        load_assignment=ClusterLoadAssignment(
+            cluster_name=name, endpoints=[_locality(0, addresses)]
+        ),
+        circuit_breakers=unlimited(),
+        transport_socket=socket,
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(options)},
     )
 
 
@@ -189,8 +216,8 @@ def _ejection(ejection: ir.Ejection) -> OutlierDetection:
     )
 
 
-def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
-    http_filters = chain.upstream(target, settings.refused)
+def _http(target: ir.Target, chained: Sequence[HttpFilter]) -> HttpProtocolOptions:
+    http_filters = list(chained)
     longest = None if target.copies is None else mirrors.LONGEST
     common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT, max_stream_duration=longest)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
@@ -201,7 +228,11 @@ def _http(target: ir.Target, settings: BuildSettings) -> HttpProtocolOptions:
         return HttpProtocolOptions(
             common_http_protocol_options=common, auto_config=auto, http_filters=http_filters
         )
-    explicit = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
+    explicit = (
+        HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+        if target.http2
+        else HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
+    )
     return HttpProtocolOptions(
         common_http_protocol_options=common,
         explicit_http_config=explicit,

@@ -65,9 +65,9 @@ def _serving_both(new: ir.VirtualHost, old: ir.VirtualHost | None) -> ir.Virtual
 
 
 def needs(target: ir.Target, gone: Collection[str]) -> bool:
-    """The target cannot be called without one of these: itself, its key, its authorities."""
+    """The target cannot be called without one of these: a part of it, its key, its authorities."""
     needed = {
-        target.name,
+        *names.parts(target.name, target.picker.name if target.picker else None),
         target.credential.secret if target.credential else None,
         target.tls.authorities if target.tls else None,
     }

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 import betterproto2
-from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue, TypedExtensionConfig
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValue
 from envoy_data_plane.envoy.config.route.v3 import (
     ClusterSpecifierPlugin,
     DirectResponseAction,
@@ -150,7 +150,7 @@ def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
         name=traffic.name,
         match=RouteMatch(prefix="/", dynamic_metadata=[filters.metadata("class", named)]),
         route=RouteAction(
-            inline_cluster_specifier_plugin=ClusterSpecifierPlugin(extension=_ordered_targets()),
+            inline_cluster_specifier_plugin=_ordered_targets(),
             timeout=_seconds(traffic.request_s) or timedelta(0),
             idle_timeout=_idle(traffic),
             retry_policy=_retry(traffic),
@@ -186,19 +186,30 @@ def _seconds(value: float | None) -> timedelta | None:
     return None if value is None else timedelta(seconds=value)
 
 
-def _ordered_targets() -> TypedExtensionConfig:
+def _ordered_targets() -> ClusterSpecifierPlugin:
     """The order of attempts comes from the guard alone: the configured group leads nowhere."""
-    nowhere = {"name": "nowhere", "clusters": [{"cluster_name": names.BLACKHOLE, "weight": 1}]}
-    specifier = TypedStruct(
-        type_url=_PRIORITY_GROUP,
-        value=Struct.from_dict(
-            {
-                "override_metadata_namespace": plan.TARGETS_NAMESPACE,
-                "priority_groups": [nowhere],
-            }
-        ),
+    nowhere = _group("nowhere", names.BLACKHOLE)
+    return _groups(
+        {"override_metadata_namespace": plan.TARGETS_NAMESPACE, "priority_groups": [nowhere]}
     )
-    return filters.extension("envoy.router.cluster_specifier_plugin.priority_group", specifier)
+
+
+def in_order(clusters: Iterable[str]) -> ClusterSpecifierPlugin:
+    """One cluster for each attempt; the last one for all that follow."""
+    return _groups({"priority_groups": [_group(each, each) for each in clusters]})
+
+
+def _group(name: str, cluster: str) -> dict[str, object]:
+    return {"name": name, "clusters": [{"cluster_name": cluster, "weight": 1}]}
+
+
+def _groups(value: dict[str, object]) -> ClusterSpecifierPlugin:
+    specifier = TypedStruct(type_url=_PRIORITY_GROUP, value=Struct.from_dict(value))
+    return ClusterSpecifierPlugin(
+        extension=filters.extension(
+            "envoy.router.cluster_specifier_plugin.priority_group", specifier
+        )
+    )
 
 
 def _catch_all(host: ir.VirtualHost) -> bytes:

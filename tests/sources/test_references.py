@@ -113,6 +113,33 @@ def test_one_object_is_followed_by_its_name_and_a_service_with_its_slices() -> N
     }
 
 
+def test_a_pool_is_followed_by_its_name_and_with_it_its_picker_and_its_pods() -> None:
+    backend = {"endpoint": {"inferencePoolRef": {"name": "llama"}}}
+    assert found("AIBackend", backend) == {Key("InferencePool", "team", "llama")}
+    (pool,) = selections(found("AIBackend", backend))
+    assert pool.resource.at("team") == (
+        "/apis/inference.networking.k8s.io/v1/namespaces/team/inferencepools"
+    )
+    spec = {
+        "selector": {"matchLabels": {"role": "decode", "app": "llama"}},
+        "endpointPickerRef": {"name": "picker", "port": {"number": 9002}},
+    }
+    needed = found("InferencePool", spec)
+    assert needed == {Key("Service", "team", "picker"), Key("Pod", "team", "app=llama,role=decode")}
+    pods = next(each for each in selections(needed) if each.resource.kind == "Pod")
+    assert (pods.namespace, pods.labels, pods.fields) == ("team", "app=llama,role=decode", "")
+
+
+@pytest.mark.parametrize("labels", [None, {}, [], {"app": 1}, {"app": None}, "app=llama"])
+def test_a_pool_whose_labels_cannot_be_read_selects_no_pods(labels) -> None:
+    assert found("InferencePool", {"selector": {"matchLabels": labels}}) == set()
+
+
+def test_a_picker_that_is_no_service_is_not_read() -> None:
+    ref = {"group": "example.com", "kind": "Picker", "name": "picker"}
+    assert found("InferencePool", {"endpointPickerRef": ref}) == set()
+
+
 @pytest.mark.parametrize("name", ["a=b", "a,metadata.name!=a", "../x", "A", "-a", "", "a" * 254])
 def test_a_name_that_no_object_can_have_is_not_asked_for(name) -> None:
     assert found("Gateway", gateway({"name": name})) == frozenset()

@@ -215,6 +215,7 @@ class Provider:
     def __init__(self):
         self.seen = []
         self.fault = None
+        self.delay_s = 0
         self.port = 0
         self.runner = None
 
@@ -223,7 +224,7 @@ class Provider:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self.runner = web.AppRunner(app)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0, ssl_context=ssl_context)
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port, ssl_context=ssl_context)
         await site.start()
         self.port = self.runner.addresses[0][1]
 
@@ -234,8 +235,7 @@ class Provider:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append({"path": request.raw_path, "headers": headers, "body": body})
-        if self.fault == "hang":
-            await asyncio.sleep(60)
+        await asyncio.sleep(60 if self.fault == "hang" else self.delay_s)
         if self.fault:
             return web.json_response({"error": "fault"}, status=self.fault)
         return web.json_response(

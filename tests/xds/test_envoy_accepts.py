@@ -423,6 +423,12 @@ async def test_a_provider_is_verified_by_a_private_authority(world, issued_to, e
     await provider.stop()
 
 
+def _pooled(name, *, fails_open):
+    picker = ir.Picker(f"picker:default/{name}", (("10.0.0.9", 9002),), fails_open)
+    target = configs.target(name, 80, host=f"{name}.default.svc", key=False)
+    return replace(target, endpoints=(("10.0.0.1", 8000),), picker=picker, http2=fails_open)
+
+
 def test_a_whole_snapshot_is_valid_as_a_file(tmp_path):
     certificate = configs.certificate("certificate/default/c", "s.example")
     trust = ir.AuthoritiesSecret(
@@ -435,6 +441,7 @@ def test_a_whole_snapshot_is_valid_as_a_file(tmp_path):
         configs.target("system", 443, host="api.example.com", tls=system),
         configs.target("private", 443, tls=ir.UpstreamTLS("10.0.0.1", trust.name)),
         configs.target("plain", 80, host="2001:db8::1", key=False),
+        *(_pooled(name, fails_open=name == "open") for name in ("closed", "open")),
     ]
     listeners = [
         configs.listener(18080, configs.host(classes=[CALL, TRANSLATED, IMPATIENT])),

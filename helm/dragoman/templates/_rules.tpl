@@ -10,6 +10,7 @@
 # What these refer to, and which pods are ready.
 - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
 - {apiGroups: [""], resources: [pods], verbs: [get, list, watch]}
+- {apiGroups: [inference.networking.k8s.io], resources: [inferencepools], verbs: [get, list, watch]}
 # Provider keys and certificates by name; one Secret per Gateway is written. See rbac in values.yaml.
 - {apiGroups: [""], resources: [secrets], verbs: [get, list, watch, create, patch, delete]}
 # Data planes, by server-side apply. Deleted is only what a Gateway that stays needs no more, such as an
