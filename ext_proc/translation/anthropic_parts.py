@@ -5,8 +5,10 @@ format and left out; neighbours of one role are one turn.
 """
 
 from collections.abc import Iterable, Iterator
+from string import ascii_letters, digits
 from typing import Any
 
+from ext_proc.translation import call_ids
 from ext_proc.translation.codec import Json, UnreadableError, UnspeakableError
 from ext_proc.translation.neutral import (
     Loss,
@@ -38,6 +40,8 @@ from ext_proc.translation.values import (
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _PDF = "application/pdf"
+_ID = f"{ascii_letters}{digits}_-"
+_LONGEST_ID = 256
 FOREIGN_SIGNED = (GEMINI_SIGNED, OPENAI_SIGNED)
 """How signatures begin that other providers wrote, as their readers mark them."""
 
@@ -224,17 +228,26 @@ def _write(part: Part) -> Json | None:
         case Media():
             return _write_media(part)
         case ToolCall():
-            call = {"id": part.id, "name": part.name, "input": as_object(part.arguments)}
+            call = {"id": tool_id(part.id), "name": part.name, "input": as_object(part.arguments)}
             return {"type": "tool_use", **call, **cache(cached=part.cached)}
         case ToolResult():
             inner = [_write(each) for each in part.parts if not _blank(each)]
             if None in inner:
                 return None
             error = {"is_error": True} if part.is_error else {}
-            result: Json = {"type": "tool_result", "tool_use_id": part.id, "content": inner}
+            result: Json = {
+                "type": "tool_result",
+                "tool_use_id": tool_id(part.id),
+                "content": inner,
+            }
             return {**result, **error, **cache(cached=part.cached)}
         case Thinking():
             return _thought(part)
+
+
+def tool_id(stated: str) -> str:
+    """An id of this format's characters: the stated one, or always the same other one."""
+    return call_ids.spelled(stated, _ID, _LONGEST_ID, "toolu_")
 
 
 def _blank(part: Text | Media) -> bool:

@@ -1,14 +1,16 @@
 """Streams of Anthropic messages: events to deltas, and deltas to events.
 
-This format's streams are blocks, one after the other, each of one kind; deltas of another kind or
-another call end the block before. Input tokens are told at the beginning and output tokens at the
-end.
+This format's streams are blocks, one after the other, each of one kind (`block_order`); deltas of
+another kind or another call end the block before. Input tokens are told at the beginning and output
+tokens at the end.
 """
 
 from collections.abc import Iterator
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict, usage
+from ext_proc.translation.anthropic_parts import tool_id
+from ext_proc.translation.block_order import BlockOrder, Piece
 from ext_proc.translation.codec import Asked, Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -78,6 +80,8 @@ class Reader(SseReader):
         self._calls: dict[int, int] = {}
         """The number of the call in each open block of that kind."""
         self._numbered = 0
+        self._unargued: int | None = None
+        """The open call, if none of its arguments came."""
         self._ended = self._failed = False
 
     def end(self) -> Iterator[Delta]:
@@ -104,6 +108,8 @@ class Reader(SseReader):
                 yield from self._start(said)
             case "content_block_delta":
                 yield from self._delta(said)
+            case "content_block_stop":
+                yield from self._stop()
             case "message_delta":
                 yield from self._end(said)
             case "error":
@@ -129,8 +135,10 @@ class Reader(SseReader):
                 number, self._numbered = self._numbered, self._numbered + 1
                 if isinstance(at, int):
                     self._calls = {at: number}
+                self._unargued = number
                 yield CallBegan(number, string(block.get("id")), string(block.get("name")))
                 if given := mapping(block.get("input")):
+                    self._unargued = None
                     yield CallPiece(number, as_text(given))
 
     def _delta(self, said: Json) -> Iterator[Delta]:
@@ -143,7 +151,15 @@ class Reader(SseReader):
             case "signature_delta":
                 yield ThinkingPiece(signature=string(delta.get("signature")))
             case "input_json_delta" if isinstance(at, int) and at in self._calls:
-                yield CallPiece(self._calls[at], string(delta.get("partial_json")))
+                if piece := string(delta.get("partial_json")):
+                    self._unargued = None
+                    yield CallPiece(self._calls[at], piece)
+
+    def _stop(self) -> Iterator[Delta]:
+        """A call without a word about its arguments has none."""
+        if self._unargued is not None:
+            yield CallPiece(self._unargued, "{}")
+            self._unargued = None
 
     def _end(self, said: Json) -> Iterator[Delta]:
         delta = mapping(said.get("delta"))
@@ -166,6 +182,7 @@ class Writer:
         self._began = False
         self._open: tuple[str, int] | None = None
         """The kind of the open block, and the number of its call."""
+        self._order = BlockOrder()
         self._index = -1
         self._finished = Finished("stop")
         self._usage: Usage | None = None
@@ -182,21 +199,9 @@ class Writer:
         match delta:
             case Began():
                 return self._begin(delta)
-            case TextPiece() | RefusalPiece():
-                opened = self._block("text", {"type": "text", "text": ""})
-                return opened + self._delta({"type": "text_delta", "text": delta.text})
-            case ThinkingPiece():
-                return self._thought(delta)
-            case CallBegan():
-                block = {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
-                return self._block("tool_use", block, delta.index)
-            case CallPiece():
-                if self._open != ("tool_use", delta.index):
-                    raise UnreadableError("The provider's stream goes on with a call that ended.")
-                return self._delta({"type": "input_json_delta", "partial_json": delta.arguments})
             case Finished():
                 self._finished = delta
-                return b""
+                return b"".join(map(self._say, self._order.rest()))
             case Used():
                 self._usage = delta.usage
                 return b""
@@ -204,6 +209,28 @@ class Writer:
                 self._failed = True
                 reject = Reject(delta.status, "provider_error", delta.message)
                 return errors.anthropic_stream(reject, self._asked.request_id)
+            case _:
+                return b"".join(map(self._say, self._order.put(delta)))
+
+    def _say(self, piece: Piece) -> bytes:
+        match piece:
+            case TextPiece(text="") | RefusalPiece(text=""):
+                return b""
+            case TextPiece() | RefusalPiece():
+                opened = self._block("text", {"type": "text", "text": ""})
+                return opened + self._delta({"type": "text_delta", "text": piece.text})
+            case ThinkingPiece():
+                return self._thought(piece)
+            case CallBegan():
+                block = {
+                    "type": "tool_use",
+                    "id": tool_id(piece.id),
+                    "name": piece.name,
+                    "input": {},
+                }
+                return self._block("tool_use", block, piece.index)
+            case CallPiece():
+                return self._delta({"type": "input_json_delta", "partial_json": piece.arguments})
 
     def end(self) -> bytes:
         """Close the last block, say why it ended, and end."""
@@ -215,7 +242,7 @@ class Writer:
             "stop_sequence": finished.stop_sequence,
         }
         last = {"type": "message_delta", "delta": reason, "usage": stated(self._usage)}
-        start = self._begin(Began("", ""))
+        start = self._begin(Began("", "")) + b"".join(map(self._say, self._order.rest()))
         return start + self._close() + _event(last) + _event({"type": "message_stop"})
 
     def _begin(self, began: Began) -> bytes:

@@ -41,6 +41,8 @@ class Reader:
         self._messages = Messages()
         self._calls: dict[int, int] = {}
         """Numbers of calls, by block."""
+        self._unargued: set[int] = set()
+        """Blocks of calls of whose arguments nothing came."""
         self._ignored: set[int] = set()
         """Blocks of tools that the provider ran itself."""
         self._held: dict[tuple[int, str], list[str]] = {}
@@ -100,6 +102,7 @@ class Reader:
         if len(self._calls) >= _MOST_CALLS:
             raise UnreadableError(UNREADABLE)
         number = self._calls[index] = len(self._calls)
+        self._unargued.add(index)
         signature, self._signature = self._signature, ""
         yield CallBegan(number, call_id, name, signature)
 
@@ -114,7 +117,9 @@ class Reader:
         if (called := delta.get("toolUse")) is not None and index not in self._ignored:
             if not isinstance(called, dict) or index not in self._calls:
                 raise UnreadableError(UNREADABLE)
-            yield CallPiece(self._calls[index], _string(called.get("input", "")))
+            if piece := _string(called.get("input", "")):
+                self._unargued.discard(index)
+                yield CallPiece(self._calls[index], piece)
 
     def _thought(self, index: int, thought: Any) -> Iterator[Delta]:
         if not isinstance(thought, dict):
@@ -131,6 +136,9 @@ class Reader:
     def _stop(self, event: Json) -> Iterator[Delta]:
         index = _index(event)
         self._ignored.discard(index)
+        if index in self._unargued:
+            self._unargued.remove(index)
+            yield CallPiece(self._calls[index], "{}")
         yield from self._signed(index, "signature")
         yield from self._signed(index, "redactedContent")
 

@@ -1,7 +1,6 @@
 """A ConverseStream answer, written: deltas become messages of an AWS event stream.
 
-One block is open at a time: what comes while the arguments of a call are not complete waits for
-their end. Usage is the last message, after the stop. Source:
+One block is open at a time (`block_order`). Usage is the last message, after the stop. Source:
 `ConverseStreamOutput` of the Amazon Bedrock Runtime API reference.
 """
 
@@ -13,7 +12,8 @@ from ext_proc.formats import bedrock_errors, eventstream, strict
 from ext_proc.translation.bedrock_answer import NO_METRICS, REASONS, write_usage
 from ext_proc.translation.bedrock_carried import carry
 from ext_proc.translation.bedrock_write import tool_id
-from ext_proc.translation.codec import Asked, Json, UnreadableError
+from ext_proc.translation.block_order import BlockOrder, Piece
+from ext_proc.translation.codec import Asked, Json
 from ext_proc.translation.neutral import (
     Began,
     CallBegan,
@@ -27,47 +27,6 @@ from ext_proc.translation.neutral import (
     Used,
 )
 
-_MOST_HELD = 16 * 1024 * 1024
-_LEAST_HELD = 64
-"""Characters that a piece counts at least, as it takes memory."""
-Piece = TextPiece | ThinkingPiece | RefusalPiece | CallBegan | CallPiece
-"""Of a block."""
-
-
-class _Open:
-    """The call of a tool whose block is open."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self._unread: list[str] = []
-        self._depth = 0
-        self._begun = self._quoted = self._escaped = False
-
-    def add(self, arguments: str) -> None:
-        """Take more of its arguments."""
-        self._unread.append(arguments)
-
-    @property
-    def complete(self) -> bool:
-        """Nothing can follow: every bracket is closed. No piece is read twice."""
-        unread, self._unread = "".join(self._unread), []
-        for character in unread:
-            self._read(character)
-        return self._begun and self._depth == 0
-
-    def _read(self, character: str) -> None:
-        if self._escaped:
-            self._escaped = False
-        elif self._quoted:
-            self._quoted = character != '"'
-            self._escaped = character == "\\"
-        elif character == '"':
-            self._quoted = True
-        elif character in "{[":
-            self._begun, self._depth = True, self._depth + 1
-        elif character in "}]":
-            self._depth -= 1
-
 
 class Writer:
     """One stream, of the first choice."""
@@ -76,12 +35,9 @@ class Writer:
         self._request_id = asked.request_id
         self._index = 0
         """Of the block that is open, or of the next one."""
-        self._open: _Open | str = ""
+        self._open = ""
         """What the open block is: text, reasoning or a call; empty: none is open."""
-        self._waiting: list[Delta] = []
-        """What came while a call was not complete."""
-        self._held = 0
-        """Characters of it."""
+        self._order = BlockOrder()
         self._usage: Usage | None = None
         self._began = self._finished = self._failed = False
 
@@ -123,39 +79,12 @@ class Writer:
                 reject = Reject(status, "provider_error", message)
                 yield bedrock_errors.stream(reject, self._request_id)
             case _:
-                yield from self._order(delta)
-
-    def _order(self, piece: Piece) -> Iterator[bytes]:
-        """Say a piece, or let it wait for a call that goes on."""
-        called = self._open if isinstance(self._open, _Open) else None
-        if called and isinstance(piece, CallPiece) and piece.index == called.index:
-            called.add(piece.arguments)
-            if piece.arguments:
-                yield self._delta({"toolUse": {"input": piece.arguments}})
-        elif called and not called.complete:
-            self._wait(piece)
-        elif self._waiting:
-            self._wait(piece)
-            yield from self._release()
-        else:
-            yield from self._say(piece)
-
-    def _wait(self, piece: Piece) -> None:
-        self._waiting.append(piece)
-        self._held += len(_said(piece)) + _LEAST_HELD
-        if self._held > _MOST_HELD:
-            raise UnreadableError("The tool calls of the provider's stream are too large.")
-
-    def _release(self) -> Iterator[bytes]:
-        """Go on with what waits."""
-        yield from self._close()
-        waiting, self._waiting, self._held = self._waiting, [], 0
-        for delta in waiting:
-            yield from self._take(delta)
+                for piece in self._order.put(delta):
+                    yield from self._say(piece)
 
     def _finish(self, finished: Finished) -> Iterator[bytes]:
-        while self._waiting:
-            yield from self._release()
+        for piece in self._order.rest():
+            yield from self._say(piece)
         yield from self._close()
         self._finished = True
         yield _event("messageStop", _stop(finished))
@@ -169,8 +98,9 @@ class Writer:
                 yield from self._thought(piece)
             case CallBegan():
                 yield from self._begin(piece)
-            case CallPiece():
-                pass  # blanks after arguments that were complete
+            case CallPiece(_, arguments):
+                if arguments:
+                    yield self._delta({"toolUse": {"input": arguments}})
             case _:
                 assert_never(piece)
 
@@ -201,7 +131,7 @@ class Writer:
         named = {"toolUseId": tool_id(began.id), "name": began.name}
         start = {"start": {"toolUse": named}, "contentBlockIndex": self._index}
         yield _event("contentBlockStart", start)
-        self._open = _Open(began.index)
+        self._open = "call"
 
     def _delta(self, delta: Json) -> bytes:
         return _event("contentBlockDelta", {"delta": delta, "contentBlockIndex": self._index})
@@ -211,18 +141,6 @@ class Writer:
             yield _event("contentBlockStop", {"contentBlockIndex": self._index})
             self._index += 1
             self._open = ""
-
-
-def _said(piece: Piece) -> str:
-    match piece:
-        case TextPiece(text) | RefusalPiece(text):
-            return text
-        case CallPiece(_, arguments):
-            return arguments
-        case ThinkingPiece(text, signature, redacted):
-            return text + signature + redacted
-        case CallBegan(_, call_id, name, signature):
-            return call_id + name + signature
 
 
 def _reasoning(**delta: str) -> Json:

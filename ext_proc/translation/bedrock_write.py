@@ -5,9 +5,9 @@ that is blank, and reasoning only as its own models signed it. Source: `Converse
 Bedrock Runtime API reference.
 """
 
-from hashlib import sha256
+from string import ascii_letters, digits
 
-from ext_proc.translation import bedrock_models, bedrock_tools
+from ext_proc.translation import bedrock_models, bedrock_tools, call_ids
 from ext_proc.translation.bedrock_carried import is_blob, is_native
 from ext_proc.translation.bedrock_media import Documents
 from ext_proc.translation.bedrock_media import write as write_media
@@ -27,7 +27,7 @@ from ext_proc.translation.neutral import (
 from ext_proc.translation.values import as_object, as_text
 
 _CACHE_POINT: Json = {"cachePoint": {"type": "default"}}
-_ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
+_ID = f"{ascii_letters}{digits}_.:-"
 _LONGEST_ID = 64
 _HOTTEST = 1
 """Of temperatures."""
@@ -178,6 +178,4 @@ def call(part: ToolCall) -> Json:
 
 def tool_id(stated: str) -> str:
     """An id of Bedrock's characters: the stated one, or always the same other one."""
-    if 0 < len(stated) <= _LONGEST_ID and not stated.strip(_ID):
-        return stated
-    return f"tooluse_{sha256(stated.encode(errors='replace')).hexdigest()[:24]}"
+    return call_ids.spelled(stated, _ID, _LONGEST_ID, "tooluse_")

@@ -4,13 +4,13 @@ Source: `GenerateContentResponse` of the Gemini API reference. Thoughts are coun
 candidates there. A prompt that was blocked has no candidates.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ext_proc.call import Usage
 from ext_proc.formats import strict, usage
-from ext_proc.translation import gemini_parts
+from ext_proc.translation import call_ids, gemini_parts
+from ext_proc.translation.call_ids import NameCall
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.gemini_fields import known
 from ext_proc.translation.neutral import (
@@ -94,7 +94,7 @@ def _choices(named: Json) -> tuple[Choice, ...]:
     raise UnreadableError(_NO_ANSWER)
 
 
-def _choice(index: int, candidate: Json, name_call: Callable[[int, int, str], str]) -> Choice:
+def _choice(index: int, candidate: Json, name_call: NameCall) -> Choice:
     parts = gemini_parts.Parts()
 
     def call_id(name: str, given: str) -> str:
@@ -135,15 +135,9 @@ def parts_of(candidate: Json) -> list[Any]:
     return parts or []
 
 
-def namer(named: Json) -> Callable[[int, int, str], str]:
-    """How calls without an id are named: the same in every reading of one answer."""
-    seed = string(named, "responseId").encode() or strict.dumps(named)
-
-    def name_call(choice: int, position: int, name: str) -> str:
-        own = hashlib.sha256(b"%b/%d/%d/%b" % (seed, choice, position, name.encode()))
-        return f"call_{own.hexdigest()[:24]}"
-
-    return name_call
+def namer(named: Json) -> NameCall:
+    """How calls without an id are named."""
+    return call_ids.namer(string(named, "responseId").encode() or named)
 
 
 def string(named: Json, name: str) -> str:

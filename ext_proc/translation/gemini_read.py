@@ -4,12 +4,12 @@ Source: `models.generateContent` of the Gemini API reference and of Vertex AI's.
 whether as a stream, stands in the path.
 """
 
-from collections import OrderedDict, defaultdict
 from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import strict
 from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
+from ext_proc.translation.call_ids import Calls
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.gemini_fields import fields, items, known
 from ext_proc.translation.neutral import (
@@ -75,9 +75,7 @@ class _Conversation:
 
     def __init__(self) -> None:
         self.lost: list[Loss] = []
-        self._count = 0
-        self._open: dict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
-        """The calls without a result, by name."""
+        self._calls = Calls()
 
     def message(self, content: Any, where: str) -> Message:
         """Read one turn."""
@@ -96,18 +94,12 @@ class _Conversation:
         if "functionResponse" in named:
             out.append(self._result(named["functionResponse"], f"{where}.functionResponse"))
             return
-        left = gemini_parts.read(named, out, self._call)
+        left = gemini_parts.read(named, out, self._calls.called)
         if left is None:
             kind = gemini_parts.kind_of(named)
             self.lost.append(Loss(f"{where}.{kind}" if kind else where, essential=True))
             return
         self.lost += [Loss(f"{where}.{name}") for name in left]
-
-    def _call(self, name: str, given: str) -> str:
-        self._count += 1
-        id_ = given or f"call_{self._count}"
-        self._open[name][id_] = None
-        return id_
 
     def _result(self, value: Any, where: str) -> ToolResult:
         named = fields(value, where)
@@ -123,19 +115,8 @@ class _Conversation:
                 self.lost.append(Loss(f"{where}.parts[{n}]", essential=True))
             else:
                 parts.append(media)
-        id_ = self._answered(name, text(named.get("id"), f"{where}.id"))
+        id_ = self._calls.answered(name, text(named.get("id"), f"{where}.id"))
         return ToolResult(id_, tuple(parts), is_error, name)
-
-    def _answered(self, name: str, given: str) -> str:
-        """The id of the call that this answers: its own, or that of the first open one."""
-        waiting = self._open[name]
-        if given:
-            waiting.pop(given, None)
-            return given
-        if waiting:
-            return waiting.popitem(last=False)[0]
-        self._count += 1
-        return f"call_{self._count}"
 
 
 def _said(response: Json) -> tuple[str, bool]:

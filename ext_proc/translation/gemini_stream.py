@@ -131,7 +131,7 @@ class Reader:
                 position = self._calls.get(index, 0)
                 self._calls[index] = position + 1
                 yield CallBegan(position, part.id, part.name, part.signature, index)
-                yield CallPiece(position, part.arguments, index)
+                yield CallPiece(position, part.arguments or "{}", index)
             case _:
                 raise UnreadableError("The provider's stream holds more than text and calls.")
 

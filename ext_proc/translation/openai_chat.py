@@ -5,12 +5,18 @@ servers of this format have it: `reasoning_content`, and `reasoning_details` for
 back unchanged in the next request.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import usage
+from ext_proc.translation import call_ids
 from ext_proc.translation import openai_chat_parts as parts
 from ext_proc.translation import openai_chat_stream as stream
+from ext_proc.translation import openai_chat_stream_writer as writer
+from ext_proc.translation import openai_chat_tools as chat_tools
+from ext_proc.translation import openai_chat_turns as turns
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
 from ext_proc.translation.neutral import (
     Choice,
@@ -20,9 +26,7 @@ from ext_proc.translation.neutral import (
     Reasoning,
     Request,
     Response,
-    Tool,
     ToolCall,
-    ToolChoice,
     lost,
 )
 from ext_proc.translation.values import (
@@ -32,7 +36,6 @@ from ext_proc.translation.values import (
     number,
     objects,
     string,
-    text,
     texts,
     whole,
 )
@@ -65,8 +68,8 @@ _ANSWERED = {"modalities": ["text"]}
 
 def read_request(document: Json, line: Line) -> Request:
     """Read a request; the guard's dialect has checked roles and shapes."""
-    system, messages = parts.read_messages(document)
-    tools, unusable = _tools(document)
+    system, messages = turns.read_messages(document)
+    tools, unusable = chat_tools.read(document)
     said = {
         field: next(name for name in names if document.get(name) is not None)
         for field, names in _SAID.items()
@@ -80,7 +83,7 @@ def read_request(document: Json, line: Line) -> Request:
         stream=line.stream,
         system=system,
         tools=tools,
-        tool_choice=_tool_choice(document),
+        tool_choice=chat_tools.choice(document),
         parallel_tool_calls=flag(document.get("parallel_tool_calls")),
         max_tokens=whole(limit, said.get("max_tokens", "")),
         stop=texts(document.get("stop"), "stop"),
@@ -103,7 +106,7 @@ def _lost(document: Json) -> list[Loss]:
     effort = document.get("reasoning_effort")
     if effort is not None and effort not in EFFORTS:
         missing.append("reasoning_effort")
-    if _choice_of(document) is not None and _tool_choice(document) is None:
+    if chat_tools.stated_choice(document) is not None and chat_tools.choice(document) is None:
         missing.append("tool_choice")
     output = document.get("response_format")
     if output not in (None, {"type": "text"}) and _output(output) is None:
@@ -114,43 +117,6 @@ def _lost(document: Json) -> list[Loss]:
         if message.get("audio") is not None
     ]
     return [*(Loss(name, essential=name in _ESSENTIAL) for name in missing), *kept_sounds]
-
-
-def _tools(document: Json) -> tuple[tuple[Tool, ...], list[Loss]]:
-    """The caller's functions; tools of other kinds are lost."""
-    listed_ = [*objects(document.get("tools"), "tools")]
-    named = [
-        (where, each.get("function"))
-        for where, each in listed_
-        if each.get("type", "function") == "function"
-    ]
-    unusable = [
-        Loss(where) for where, each in listed_ if each.get("type", "function") != "function"
-    ]
-    named += [(where, each) for where, each in objects(document.get("functions"), "functions")]
-    tools = tuple(
-        Tool(
-            name=text(mapping(function).get("name"), f"{where}.function.name"),
-            description=string(mapping(function).get("description")),
-            parameters=mapping(mapping(function).get("parameters")),
-            strict=flag(mapping(function).get("strict")),
-        )
-        for where, function in named
-    )
-    return tools, unusable
-
-
-def _choice_of(document: Json) -> Any:
-    return document.get("tool_choice") or document.get("function_call")
-
-
-def _tool_choice(document: Json) -> ToolChoice | None:
-    match _choice_of(document):
-        case ("auto" | "none" | "required") as mode:
-            return ToolChoice(mode)
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
-            return ToolChoice("named", name)
-    return None
 
 
 def _output(given: Any) -> Output | None:
@@ -170,12 +136,12 @@ def _output(given: Any) -> Output | None:
 def write_request(request: Request) -> Written:
     """Write a request."""
     written: Json = {"model": request.model}
-    messages, losses = parts.write_messages(request)
+    messages, losses = turns.write_messages(request)
     written["messages"] = messages
     if request.tools:
-        written["tools"] = [_tool(each) for each in request.tools]
+        written["tools"] = [chat_tools.write(each) for each in request.tools]
     if request.tool_choice is not None:
-        written["tool_choice"] = _choice(request.tool_choice)
+        written["tool_choice"] = chat_tools.write_choice(request.tool_choice)
     given: Json = {
         "parallel_tool_calls": request.parallel_tool_calls if request.tools else None,
         "max_completion_tokens": request.max_tokens,
@@ -194,19 +160,6 @@ def write_request(request: Request) -> Written:
     if request.stream:
         written |= {"stream": True, "stream_options": {"include_usage": True}}
     return Written(written, (*losses, *lost(request, "top_k")))
-
-
-def _tool(tool: Tool) -> Json:
-    function: Json = {"name": tool.name, "description": tool.description or None}
-    function |= {"parameters": tool.parameters or None, "strict": tool.strict}
-    kept = {name: value for name, value in function.items() if value is not None}
-    return {"type": "function", "function": kept}
-
-
-def _choice(choice: ToolChoice) -> str | Json:
-    if choice.mode == "named":
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice.mode
 
 
 _BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))
@@ -240,19 +193,22 @@ def read_response(document: Json) -> Response:
     choices = listed(document.get("choices"))
     if not choices:
         raise UnreadableError("The provider's answer has no choices.")
+    name_call = call_ids.namer(document)
     stated = document.get("usage")
     used = usage.openai(stated)
     return Response(
         id=string(document.get("id")),
         model=string(document.get("model")),
-        choices=tuple(_read_choice(each) for each in choices),
+        choices=tuple(
+            _read_choice(each, partial(name_call, at)) for at, each in enumerate(choices)
+        ),
         usage=used,
         usage_invalid=stated is not None and used is None,
     )
 
 
-def _read_choice(choice: Json) -> Choice:
-    said = parts.read_answer(mapping(choice.get("message")))
+def _read_choice(choice: Json, name_call: Callable[[int, str], str]) -> Choice:
+    said = parts.read_answer(mapping(choice.get("message")), name_call)
     calls = any(isinstance(part, ToolCall) for part in said)
     return Choice(said, stream.finish(choice.get("finish_reason"), calls=calls))
 
@@ -269,11 +225,11 @@ def write_response(response: Response, asked: Asked) -> Json:
                 "index": index,
                 "message": parts.write_answer(choice.parts),
                 "logprobs": None,
-                "finish_reason": stream.REASONS[choice.finish or "stop"],
+                "finish_reason": writer.REASONS[choice.finish or "stop"],
             }
             for index, choice in enumerate(response.choices)
         ],
-        **({"usage": stream.stated(response.usage)} if response.usage else {}),
+        **({"usage": writer.stated(response.usage)} if response.usage else {}),
     }
 
 
@@ -283,5 +239,5 @@ CODEC = Codec(
     read_response=read_response,
     write_response=write_response,
     reader=stream.Reader,
-    writer=stream.Writer,
+    writer=writer.Writer,
 )

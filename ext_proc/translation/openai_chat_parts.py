@@ -1,63 +1,32 @@
-"""Messages of OpenAI chat completions in neutral parts, both ways.
+"""Parts of messages of OpenAI chat completions, both ways, and whole answers."""
 
-System messages stand apart in neutral values; one that comes between others is moved to the front,
-as every provider without such messages would have it. Results of tools are messages of their own
-here and parts of the user's turn there.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
+from ext_proc.translation import call_ids
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import (
-    Loss,
     Media,
-    Message,
     Part,
     Refusal,
-    Request,
     Text,
     Thinking,
     ToolCall,
-    ToolResult,
 )
 from ext_proc.translation.values import data_url, listed, mapping, objects, string, text
 
-_SYSTEM = ("system", "developer")
-_RESULTS = ("tool", "function")
 _FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_LONGEST_ID = 40
 _OF_TYPES = {media: name for name, media in _FORMATS.items()}
 
 
-def read_messages(document: Json) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
-    """The system's texts, and the turns."""
-    system: list[Text] = []
-    messages: list[Message] = []
-    for where, message in objects(document.get("messages"), "messages"):
-        role = message.get("role")
-        if role in _SYSTEM:
-            system += _system(message, where)
-        elif role in _RESULTS:
-            messages.append(Message("user", (_result(message, where),), where))
-        elif role == "assistant":
-            messages.append(Message("assistant", (*_said(message, where),), where))
-        else:
-            messages.append(Message("user", (*_content(message.get("content"), where),), where))
-    return tuple(system), tuple(messages)
-
-
-def _system(message: Json, where: str) -> Iterator[Text]:
-    for part in _content(message.get("content"), where):
-        if not isinstance(part, Text):
-            raise UnspeakableError(f"{where}.content", "a system message must be text")
-        yield part
-
-
-def _content(content: Any, where: str) -> Iterator[Part]:
-    if isinstance(content, str):
-        yield Text(content)
+def content(said: Any, where: str) -> Iterator[Part]:
+    """What a message says: a string, or parts."""
+    if isinstance(said, str):
+        yield Text(said)
         return
-    for place, part in objects(content, f"{where}.content"):
+    for place, part in objects(said, f"{where}.content"):
         yield _part(part, place)
 
 
@@ -94,25 +63,7 @@ def _file(file: Json, *, cached: bool) -> Media:
     return Media("document", file_id=string(file.get("file_id")), name=name, cached=cached)
 
 
-def _result(message: Json, where: str) -> ToolResult:
-    parts = tuple(part for part in _content(message.get("content"), where) if _shown(part))
-    name = string(message.get("name"))
-    return ToolResult(string(message.get("tool_call_id")) or name, parts, name=name)  # type: ignore[arg-type]
-
-
-def _shown(part: Part) -> bool:
-    return isinstance(part, Text | Media)
-
-
-def _said(message: Json, where: str) -> Iterator[Part]:
-    yield from _thinking(message)
-    yield from _content(message.get("content"), where)
-    if refusal := string(message.get("refusal")):
-        yield Refusal(refusal)
-    yield from _calls(message)
-
-
-def _thinking(message: Json) -> Iterator[Thinking]:
+def thinking(message: Json) -> Iterator[Thinking]:
     """What was thought; a stream has shown the text beside the details that sign it."""
     plain = string(message.get("reasoning_content") or message.get("reasoning"))
     details = listed(message.get("reasoning_details"))
@@ -127,26 +78,37 @@ def _thinking(message: Json) -> Iterator[Thinking]:
         yield Thinking(plain)
 
 
-def _calls(message: Json) -> Iterator[ToolCall]:
+def calls(message: Json, name_call: Callable[[str, str], str]) -> Iterator[ToolCall]:
+    """The calls; `name_call` gives the id of one by its name and the id it may have."""
     for each in listed(message.get("tool_calls")):
         function = mapping(each.get("function") or each.get("custom"))
         extra = mapping(mapping(each.get("extra_content")).get("google"))
+        name = string(function.get("name"))
         yield ToolCall(
-            id=string(each.get("id")),
-            name=string(function.get("name")),
+            id=name_call(name, string(each.get("id"))),
+            name=name,
             arguments=string(function.get("arguments") or function.get("input")),
             signature=string(extra.get("thought_signature")),
         )
     if isinstance(called := message.get("function_call"), dict):
         name = string(called.get("name"))
-        yield ToolCall(name, name, string(called.get("arguments")))
+        yield ToolCall(name_call(name, ""), name, string(called.get("arguments")))
 
 
-def read_answer(message: Json) -> tuple[Part, ...]:
-    """The parts of an answer; what is not as it should be is not there."""
+def read_answer(message: Json, name_call: Callable[[int, str], str]) -> tuple[Part, ...]:
+    """The parts of an answer; what is not as it should be is not there.
+
+    `name_call` makes up the id of a call that has none, by its number and name.
+    """
+    numbers = count()
+
+    def call_id(name: str, given: str) -> str:
+        number = next(numbers)
+        return given or name_call(number, name)
+
     said = [*spoken(message.get("content"))]
     refused = [Refusal(refusal)] if (refusal := string(message.get("refusal"))) else []
-    return (*_thinking(message), *said, *refused, *_calls(message))
+    return (*thinking(message), *said, *refused, *calls(message, call_id))
 
 
 def spoken(content: Any) -> Iterator[Text | Thinking]:
@@ -163,70 +125,8 @@ def spoken(content: Any) -> Iterator[Text | Thinking]:
                     yield Thinking(words)
 
 
-def write_messages(request: Request) -> tuple[list[Json], list[Loss]]:
-    """The messages, and what of them cannot be said."""
-    losses: list[Loss] = []
-    written: list[Json] = []
-    if request.system:
-        written.append({"role": "system", "content": _joined(request.system)})
-    for message in request.messages:
-        if message.role == "assistant":
-            written.append(_said_before(message, losses))
-        else:
-            written += _turn(message, losses)
-    return written, losses
-
-
-def _said_before(message: Message, losses: list[Loss]) -> Json:
-    """An earlier answer; servers of this format refuse reasoning that is shown to them again."""
-    spoken = tuple(part for part in message.parts if not isinstance(part, Thinking))
-    if len(spoken) < len(message.parts):
-        losses.append(Loss(f"{message.where}.content"))
-    if any(isinstance(part, Media | ToolResult) for part in spoken):
-        losses.append(Loss(f"{message.where}.content", essential=True))
-    written = write_answer(spoken)
-    for call in written.get("tool_calls", ()):
-        call.pop("extra_content", None)
-    return {name: value for name, value in written.items() if name != "refusal" or value}
-
-
-def _joined(texts: tuple[Text, ...]) -> str | list[Json]:
-    if len(texts) == 1:
-        return texts[0].text
-    return [{"type": "text", "text": each.text} for each in texts]
-
-
-def _turn(message: Message, losses: list[Loss]) -> Iterator[Json]:
-    """Results of tools come first, each in a message of its own; then what the user says."""
-    rest: list[Part] = []
-    for part in message.parts:
-        if isinstance(part, ToolResult):
-            yield _result_message(part, rest)
-        else:
-            rest.append(part)
-    if rest:
-        yield {"role": "user", "content": _contents(rest, message, losses)}
-
-
-def _result_message(result: ToolResult, rest: list[Part]) -> Json:
-    """A tool's result is text alone here; its pictures follow as the user's."""
-    texts = [part.text for part in result.parts if isinstance(part, Text)]
-    rest += [part for part in result.parts if isinstance(part, Media)]
-    said = "\n".join(texts)
-    content = f"Error: {said}" if result.is_error else said
-    return {"role": "tool", "tool_call_id": result.id, "content": content}
-
-
-def _contents(parts: list[Part], message: Message, losses: list[Loss]) -> str | list[Json]:
-    if all(isinstance(part, Text) for part in parts) and len(parts) == 1:
-        return parts[0].text  # type: ignore[union-attr]
-    written = [_write_part(part) for part in parts]
-    if None in written:
-        losses.append(Loss(f"{message.where}.content", essential=True))
-    return [part for part in written if part is not None]
-
-
-def _write_part(part: Part) -> Json | None:
+def write(part: Part) -> Json | None:
+    """Write one part of a user's message; None if it cannot be said in one."""
     match part:
         case Text():
             return {"type": "text", "text": part.text}
@@ -282,4 +182,9 @@ def write_call(call: ToolCall) -> Json:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
     extra = {"google": {"thought_signature": call.signature}}
     signed = {"extra_content": extra} if call.signature else {}
-    return {"id": call.id, "type": "function", "function": function, **signed}
+    return {"id": tool_id(call.id), "type": "function", "function": function, **signed}
+
+
+def tool_id(stated: str) -> str:
+    """An id that is not too long: the stated one, or always the same other one."""
+    return call_ids.spelled(stated, "", _LONGEST_ID, "call_")

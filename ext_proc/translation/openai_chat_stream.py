@@ -1,16 +1,17 @@
-"""Streams of OpenAI chat completions: chunks to deltas, and deltas to chunks.
+"""Streams of OpenAI chat completions, read: chunks to deltas.
 
 A chunk may say several things at once. A call's first chunk names it; where a server names no
 index, a new id begins a new call.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from ext_proc.call import Reject, Usage
-from ext_proc.formats import errors, sse, strict, usage
+from ext_proc.formats import sse, usage
+from ext_proc.translation import call_ids
 from ext_proc.translation import openai_chat_parts as parts
-from ext_proc.translation.codec import Asked, Json, UnreadableError
+from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
     CallBegan,
@@ -23,7 +24,6 @@ from ext_proc.translation.neutral import (
     TextPiece,
     Thinking,
     ThinkingPiece,
-    ToolCall,
     Used,
 )
 from ext_proc.translation.sse_reader import CUT, SseReader
@@ -37,14 +37,6 @@ FINISHES: dict[str, Finish] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-REASONS: dict[Finish, str] = {
-    "stop": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-}
 
 
 def finish(reason: Any, *, calls: bool) -> Finish | None:
@@ -53,15 +45,16 @@ def finish(reason: Any, *, calls: bool) -> Finish | None:
     return "tool_calls" if said == "stop" and calls else said
 
 
-def stated(used: Usage) -> Json:
-    """The usage as this format states it."""
-    return {
-        "prompt_tokens": used.input_tokens,
-        "completion_tokens": used.output_tokens,
-        "total_tokens": used.input_tokens + used.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": used.cache_read_tokens},
-        "completion_tokens_details": {"reasoning_tokens": used.reasoning_tokens},
-    }
+@dataclass(slots=True)
+class _Called:
+    """A call that began."""
+
+    number: int
+    """Within its choice."""
+    id: str
+    """As the server gave it."""
+    argued: bool = False
+    """Some of its arguments came."""
 
 
 class Reader(SseReader):
@@ -70,8 +63,13 @@ class Reader(SseReader):
     def __init__(self) -> None:
         super().__init__()
         self._began = False
-        self._calls: dict[tuple[int, int], str] = {}
-        """The id of each call by choice and index."""
+        self._calls: dict[tuple[int, int | None], _Called] = {}
+        """The last call by choice and the server's own index."""
+        self._numbered: dict[int, int] = {}
+        """How many calls each choice has made."""
+        self._unargued: dict[tuple[int, int], None] = {}
+        """Choice and number of those of whose arguments nothing came."""
+        self._name_call = call_ids.namer(b"")
         self._finishes: dict[int, str] = {}
         """Said at the end: some servers state a reason in every chunk."""
         self._open: set[int] = set()
@@ -102,6 +100,7 @@ class Reader(SseReader):
             return
         if not self._began:
             self._began = True
+            self._name_call = call_ids.namer(event.data)
             yield Began(string(chunk.get("id")), string(chunk.get("model")))
         for choice in listed(chunk.get("choices")):
             yield from self._choice(choice)
@@ -110,9 +109,11 @@ class Reader(SseReader):
             self.usage_invalid = self.usage is None
 
     def _ended(self) -> Iterator[Delta]:
-        called = {choice for choice, _ in self._calls}
+        for choice, number in self._unargued:
+            yield CallPiece(number, "{}", choice)
         for choice, reason in self._finishes.items():
-            yield Finished(finish(reason, calls=choice in called) or "stop", choice=choice)
+            calls = choice in self._numbered
+            yield Finished(finish(reason, calls=calls) or "stop", choice=choice)
         if self._finishes and self.usage is not None:
             yield Used(self.usage)
         self._finishes = {}
@@ -145,28 +146,42 @@ class Reader(SseReader):
 
     def _call(self, call: Json, at: int) -> Iterator[Delta]:
         function = mapping(call.get("function"))
-        given, id_ = call.get("index"), string(call.get("id"))
-        index = given if type(given) is int else self._index(at, id_)
-        if not 0 <= index < _MOST_CALLS:
-            raise UnreadableError("A tool call of the provider's stream has no place.")
-        if (at, index) not in self._calls:
-            self._calls[at, index] = id_
+        given, id_, name = call.get("index"), string(call.get("id")), string(function.get("name"))
+        place = given if type(given) is int else None
+        called = self._calls.get((at, place))
+        if called is None or _begins(called, id_, name, indexed=place is not None):
+            called = self._calls[at, place] = self._next(at, id_)
             signature = mapping(mapping(call.get("extra_content")).get("google"))
             yield CallBegan(
-                index,
-                id_ or f"call_{at}_{index}",
-                string(function.get("name")),
+                called.number,
+                id_ or self._name_call(at, called.number, name),
+                name,
                 string(signature.get("thought_signature")),
                 at,
             )
         if arguments := string(function.get("arguments")):
-            yield CallPiece(index, arguments, at)
+            called.argued = True
+            self._unargued.pop((at, called.number), None)
+            yield CallPiece(called.number, arguments, at)
 
-    def _index(self, at: int, id_: str) -> int:
-        known = [index for (choice, index) in self._calls if choice == at]
-        last = max(known, default=-1)
-        same = last >= 0 and (not id_ or self._calls[at, last] == id_)
-        return last if same else last + 1
+    def _next(self, at: int, id_: str) -> _Called:
+        number = self._numbered.get(at, 0)
+        if number >= _MOST_CALLS:
+            raise UnreadableError("The provider's stream has too many tool calls.")
+        self._numbered[at] = number + 1
+        self._unargued[at, number] = None
+        return _Called(number, id_)
+
+
+def _begins(called: _Called, id_: str, name: str, *, indexed: bool) -> bool:
+    """Tell whether another call begins in the place of one that is known.
+
+    Google's servers number all calls of an answer 0, and some name a call again in each piece, or
+    give each piece an id of its own: so a call that has an index begins with an id and a name.
+    """
+    if indexed:
+        return bool(name and called.id) and id_ not in ("", called.id)
+    return id_ != called.id if id_ else called.argued and bool(name)
 
 
 def _failed(error: Any) -> Failed:
@@ -174,79 +189,3 @@ def _failed(error: Any) -> Failed:
     code = stated_.get("code")
     status = code if type(code) is int and 400 <= code < 600 else 502
     return Failed(status, string(stated_.get("message")) or "The provider's stream failed.")
-
-
-class Writer:
-    """Deltas to chunks."""
-
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-        self._id, self._model = asked.request_id, asked.model
-        self._usage: Usage | None = None
-        self._failed = False
-        self._begun: set[int] = set()
-
-    def write(self, delta: Delta) -> bytes:
-        """Say one thing."""
-        match delta:
-            case Began():
-                self._id, self._model = delta.id or self._id, delta.model or self._model
-                return b""
-            case TextPiece():
-                return self._chunk(delta.choice, {"content": delta.text})
-            case RefusalPiece():
-                return self._chunk(delta.choice, {"refusal": delta.text})
-            case ThinkingPiece():
-                return self._chunk(delta.choice, _thought(delta))
-            case CallBegan():
-                call = parts.write_call(ToolCall(delta.id, delta.name, "", delta.signature))
-                call["function"]["arguments"] = ""
-                return self._chunk(delta.choice, {"tool_calls": [{"index": delta.index, **call}]})
-            case CallPiece():
-                function = {"arguments": delta.arguments}
-                piece = {"index": delta.index, "function": function}
-                return self._chunk(delta.choice, {"tool_calls": [piece]})
-            case Finished():
-                return self._chunk(delta.choice, {}, REASONS[delta.finish])
-            case Used():
-                self._usage = delta.usage
-                return b""
-            case Failed():
-                self._failed = True
-                reject = Reject(delta.status, "provider_error", delta.message)
-                return errors.openai_stream(reject, self._asked.request_id)
-
-    def end(self) -> bytes:
-        """State the usage, and end."""
-        if self._failed:
-            return b""
-        last = b""
-        if self._usage is not None:
-            last = self._event([], usage=stated(self._usage))
-        return last + sse.encode(b"[DONE]")
-
-    def _chunk(self, choice: int, delta: Json, finish: str | None = None) -> bytes:
-        if choice not in self._begun:
-            self._begun.add(choice)
-            delta = {"role": "assistant", **delta}
-        written = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return self._event([written])
-
-    def _event(self, choices: list[Json], **more: Json) -> bytes:
-        chunk: Json = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._asked.created,
-            "model": self._model,
-            "choices": choices,
-            **more,
-        }
-        return sse.encode(strict.dumps(chunk))
-
-
-def _thought(piece: ThinkingPiece) -> Json:
-    said: Json = {"reasoning_content": piece.text} if piece.text else {}
-    if piece.signature or piece.redacted:
-        thought = Thinking("", piece.signature, piece.redacted)
-        said["reasoning_details"] = [parts.detail(thought)]
-    return said

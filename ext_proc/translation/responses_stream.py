@@ -153,8 +153,8 @@ class Reader(SseReader):
                     yield self._said("text", index, text)
                 case Refusal(text) if text and not came:
                     yield self._said("refusal", index, text)
-                case ToolCall() if part.arguments and not came:
-                    yield CallPiece(self._calls[index], part.arguments)
+                case ToolCall() if not came:
+                    yield CallPiece(self._calls[index], part.arguments or "{}")
         self._came.setdefault(index, "")
         if len(self._came) > _MOST_ITEMS:
             raise UnreadableError("The provider's stream has too many items.")

@@ -5,7 +5,7 @@ Nothing is stored there (`store: false`): callers of other formats bring their w
 
 from typing import Any
 
-from ext_proc.translation import responses_parts, responses_tools
+from ext_proc.translation import call_ids, responses_parts, responses_tools
 from ext_proc.translation.codec import Json, Written
 from ext_proc.translation.neutral import (
     Loss,
@@ -23,6 +23,7 @@ from ext_proc.translation.neutral import (
 from ext_proc.translation.responses_reasoning import to_openai
 
 _UNSAID = ("top_k", "frequency_penalty", "presence_penalty", "seed", "stop")
+_LONGEST_ID = 64
 _EFFORTS = ((0, "none"), (2048, "low"), (8192, "medium"))
 """Up to so many tokens to think with, this effort."""
 
@@ -91,16 +92,21 @@ def _message(message: Message, items: list[Json], losses: list[Loss]) -> None:
 def _item(part: Part, where: str, losses: list[Loss]) -> Json | None:
     match part:
         case ToolCall(call_id, name, arguments):
-            called = {"call_id": call_id, "name": name, "arguments": arguments or "{}"}
+            called = {"call_id": _id(call_id), "name": name, "arguments": arguments or "{}"}
             return {"type": "function_call", **called}
         case ToolResult():
             output = _output(part, where, losses)
-            return {"type": "function_call_output", "call_id": part.id, "output": output}
+            return {"type": "function_call_output", "call_id": _id(part.id), "output": output}
         case Thinking(text) if encrypted := to_openai(part):
             summary = [{"type": "summary_text", "text": text}] if text else []
             return {"type": "reasoning", "summary": summary, "encrypted_content": encrypted}
     losses.append(Loss(where, essential=not isinstance(part, Thinking)))
     return None
+
+
+def _id(stated: str) -> str:
+    """An id that is not too long: the stated one, or always the same other one."""
+    return call_ids.spelled(stated, "", _LONGEST_ID, "call_")
 
 
 def _output(result: ToolResult, where: str, losses: list[Loss]) -> Any:

@@ -183,7 +183,7 @@ def test_what_is_written_reads_the_same():
         CallBegan(0, "call_a", "f"),
         CallPiece(0, '{"a":1}'),
         CallBegan(1, "call_b", "g"),
-        CallPiece(1, ""),
+        CallPiece(1, "{}"),
         *SAID[-2:],
     ]
 
