@@ -122,7 +122,7 @@ def _write(
 
 def _losses(call: Call, spoken: Spoken, wire: Wire) -> _Losses:
     plain = wire.format == spoken.format and not wire.quirks.drop
-    if plain and not foreign.present(call.format, call.original):
+    if plain and not foreign.present(wire, call.original):
         return ()
     try:
         return requests.write(call.document, spoken, wire).losses
@@ -134,7 +134,7 @@ def _one(dialect: Dialect, call: Call, spoken: Spoken, wire: Wire) -> tuple[byte
     plain = wire.format == spoken.format and wire.prompt is None
     named = wire.format not in NAMED_WITHIN or wire.model == call.model
     alike = plain and named and wire.quirks == _NO_QUIRKS
-    if alike and not foreign.present(call.format, call.original):
+    if alike and not foreign.present(wire, call.original):
         if wire.format not in NAMED_WITHIN:
             call.rename_model(wire.model)
         return dialect.encode_request(call, call.stream), ()

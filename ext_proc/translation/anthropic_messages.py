@@ -10,6 +10,7 @@ from ext_proc.call import Line
 from ext_proc.formats import usage
 from ext_proc.translation import anthropic_parts as parts
 from ext_proc.translation import anthropic_stream as stream
+from ext_proc.translation import anthropic_stream_writer as writer
 from ext_proc.translation import claude_thinking
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
 from ext_proc.translation.neutral import (
@@ -272,9 +273,9 @@ def write_response(response: Response, asked: Asked) -> Json:
         "role": "assistant",
         "model": response.model or asked.model,
         "content": parts.write_answer(choice.parts),
-        "stop_reason": stream.REASONS[choice.finish or "stop"],
+        "stop_reason": writer.REASONS[choice.finish or "stop"],
         "stop_sequence": choice.stop_sequence,
-        "usage": stream.stated(response.usage),
+        "usage": writer.stated(response.usage),
     }
 
 
@@ -284,5 +285,5 @@ CODEC = Codec(
     read_response=read_response,
     write_response=write_response,
     reader=stream.Reader,
-    writer=stream.Writer,
+    writer=writer.Writer,
 )

@@ -1,8 +1,9 @@
-"""Foreign: reasoning that another provider signed, on its way to a provider of the caller's format.
+"""Foreign: what another provider said, on its way to a provider of the caller's own format.
 
 A caller brings back what its last answers held, whoever gave them. Between formats the writers keep
-apart what is whose; a body that needs no translation is looked through here, if it holds a mark of
-ours at all, and what its provider would refuse is taken out. Nothing else of it changes.
+apart what is whose; a body that needs no translation is looked through here, if it may hold such
+words at all. Reasoning that its provider would refuse is taken out, and calls that Gemini did not
+make get the stand-in it wants for their signature. Nothing else of it changes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,37 +12,80 @@ from typing import Any
 
 from crds.plan import Format
 from ext_proc.formats import strict
+from ext_proc.translation import gemini_config, gemini_parts
 from ext_proc.translation.anthropic_parts import FOREIGN_SIGNED
 from ext_proc.translation.bedrock_carried import MARKED
 from ext_proc.translation.neutral import Loss
+from ext_proc.translation.openai_chat_parts import OURS
 from ext_proc.translation.responses_reasoning import SEAL, is_ours
-from ext_proc.translation.values import listed, string
+from ext_proc.translation.values import GEMINI_SIGNED, listed, mapping, string
+from ext_proc.wires import Wire
 
 Json = dict[str, Any]
+_Losses = tuple[Loss, ...]
 
 
-def present(format_: Format, body: bytes) -> bool:
-    """Tell whether a body of a format may hold what another provider signed."""
-    return any(mark in body for mark in _MARKS.get(format_, ()))
+def present(wire: Wire, body: bytes) -> bool:
+    """Tell whether a body of a wire's own format may hold what another provider said."""
+    marks = _MARKS.get(wire.format, ()) + (_CALLS if _signs(wire) else ())
+    return any(mark in body for mark in marks)
 
 
-def without(format_: Format, document: Json) -> tuple[Json, tuple[Loss, ...]]:
-    """The document without it, which stays as it is: another target may have signed it."""
-    if format_ not in _MARKS or not present(format_, body := strict.dumps(document)):
+def without(wire: Wire, document: Json) -> tuple[Json, _Losses]:
+    """The document without it, which stays as it is: another target may have said it."""
+    if wire.format not in _MARKS or not present(wire, body := strict.dumps(document)):
         return document, ()
     own = strict.loads(body)
-    return own, remove(format_, own)
+    return own, remove(wire, own)[0]
 
 
-def remove(format_: Format, document: Json) -> tuple[Loss, ...]:
-    """Take it out of a document; name where it stood."""
-    losses = []
-    for where, owner, key in _LISTS[format_](document):
+def remove(wire: Wire, document: Json) -> tuple[_Losses, bool]:
+    """Take it out of a document; name where it stood, and tell whether anything changed."""
+    losses: list[Loss] = []
+    if wire.format == "OpenAIChat":
+        losses += _remove_details(document)
+    for where, owner, key in _LISTS[wire.format](document):
         kept = [each for each in map(_unsigned, owner[key]) if each != {} and not _is_foreign(each)]
         if kept != owner[key]:
             losses.append(Loss(f"{where}.reasoning" if where else "reasoning"))
             owner[key] = kept
-    return tuple(losses)
+    signed = [gemini_parts.sign(listed(owner[key])) for owner, key in _signable(wire, document)]
+    return tuple(losses), bool(losses) or any(signed)
+
+
+def _signs(wire: Wire) -> bool:
+    return wire.format == "GeminiContent" and gemini_config.signs_calls(wire.model)
+
+
+def _signable(wire: Wire, document: Json) -> list[tuple[Json, str]]:
+    """The lists of parts in which a call must be signed."""
+    return [(owner, key) for _, owner, key in _contents(document)] if _signs(wire) else []
+
+
+def _remove_details(document: Json) -> Iterator[Loss]:
+    """Of chat completions: what was signed elsewhere, and the words that it signs."""
+    for position, message in enumerate(listed(document.get("messages"))):
+        details = listed(message.get("reasoning_details"))
+        kept = [each for each in details if not _is_ours(each)]
+        calls = [each for each in listed(message.get("tool_calls")) if _is_signed(each)]
+        for each in calls:
+            del each["extra_content"]
+        if kept != details:
+            message["reasoning_details"] = kept
+            for name in () if kept else _THOUGHTS:
+                message.pop(name, None)
+        if calls or kept != details:
+            yield Loss(f"messages[{position}].reasoning")
+
+
+def _is_ours(detail: Json) -> bool:
+    marked = string(detail.get("signature")) or string(detail.get("data"))
+    return detail.get("format") == OURS or marked.startswith(FOREIGN_SIGNED)
+
+
+def _is_signed(call: Json) -> bool:
+    google = mapping(mapping(call.get("extra_content")).get("google"))
+    return string(google.get("thought_signature")).startswith(GEMINI_SIGNED)
 
 
 def _unsigned(part: Any) -> Any:
@@ -51,7 +95,7 @@ def _unsigned(part: Any) -> Any:
     return {
         name: value
         for name, value in part.items()
-        if name not in _THOUGHT_SIGNATURE or not string(value).startswith(MARKED)
+        if name not in gemini_parts.SIGNATURES or not string(value).startswith(MARKED)
     }
 
 
@@ -63,7 +107,7 @@ def _is_foreign(part: Any) -> bool:
             return signature.startswith(FOREIGN_SIGNED)
         case {"redactedContent": str(content)}:
             return content.startswith(MARKED)
-    if any(string(part.get(name)).startswith(MARKED) for name in _THOUGHT_SIGNATURE):
+    if any(string(part.get(name)).startswith(MARKED) for name in gemini_parts.SIGNATURES):
         return True
     match part.get("type"):
         case "reasoning":
@@ -92,7 +136,12 @@ def _contents(document: Json) -> Iterator[tuple[str, Json, str]]:
             yield f"contents[{position}]", content, "parts"
 
 
-_THOUGHT_SIGNATURE = ("thoughtSignature", "thought_signature")
+def _none(_: Json) -> Iterator[tuple[str, Json, str]]:
+    return iter(())
+
+
+_THOUGHTS = ("reasoning_details", "reasoning_content", "reasoning")
+_CALLS = (b'"functionCall"', b'"function_call"')
 _MARKS: Mapping[Format, tuple[bytes, ...]] = MappingProxyType(
     {
         "OpenAIResponses": (f'"{SEAL}'.encode(),),
@@ -100,6 +149,10 @@ _MARKS: Mapping[Format, tuple[bytes, ...]] = MappingProxyType(
         "AnthropicTokenCount": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
         "BedrockConverse": tuple(f'"{mark}'.encode() for mark in (*FOREIGN_SIGNED, MARKED)),
         "GeminiContent": (f'"{MARKED}'.encode(),),
+        "OpenAIChat": (
+            f'"{OURS}"'.encode(),
+            *(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
+        ),
     }
 )
 _LISTS: Mapping[Format, Callable[[Json], Iterator[tuple[str, Json, str]]]] = MappingProxyType(
@@ -109,6 +162,7 @@ _LISTS: Mapping[Format, Callable[[Json], Iterator[tuple[str, Json, str]]]] = Map
         "AnthropicTokenCount": _turns,
         "BedrockConverse": _turns,
         "GeminiContent": _contents,
+        "OpenAIChat": _none,
     }
 )
 """Where each format has its reasoning: the place, and the list."""

@@ -24,6 +24,11 @@ NameCall = Callable[[str, str], str]
 """The id of a call that has none, by its name and the id it may have."""
 _SIGNED, _REDACTED = b"dragoman:signed:", b"dragoman:redacted:"
 _BESIDE = frozenset({"thought", "thoughtSignature"})
+_CALLED = frozenset({"functionCall", "function_call"})
+SIGNATURES = ("thoughtSignature", "thought_signature")
+UNSIGNED = "skip_thought_signature_validator"
+"""Stands for the signature of a call that the model did not make itself; the guide to thought
+signatures names it."""
 _OWN_FILES = ("gs://", "https://generativelanguage.googleapis.com/")
 _BY_SUFFIX = {
     "png": "image/png",
@@ -218,6 +223,20 @@ def call(said: ToolCall, arguments: Json) -> Json:
     named: Json = {"id": said.id} if said.id else {}
     part: Json = {"functionCall": {**named, "name": said.name, "args": arguments}}
     return {**part, "thoughtSignature": said.signature} if said.signature else part
+
+
+def sign(parts: list[Json]) -> bool:
+    """Let the first call of a turn have a signature, which the model demands; tell if it had none.
+
+    Parts may be spelled either way: they may be the caller's.
+    """
+    first = next((part for part in parts if not _CALLED.isdisjoint(part)), None)
+    if first is None or any(first.get(name) for name in SIGNATURES):
+        return False
+    for name in SIGNATURES:
+        first.pop(name, None)
+    first["thoughtSignature"] = UNSIGNED
+    return True
 
 
 def media(said: Media) -> Json | None:

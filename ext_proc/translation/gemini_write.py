@@ -26,9 +26,6 @@ from ext_proc.translation.neutral import (
 from ext_proc.translation.values import as_object
 
 _ROLES = {"user": "user", "assistant": "model"}
-UNSIGNED = "skip_thought_signature_validator"
-"""Stands for the signature of a call that the model did not make itself; the guide to thought
-signatures names it."""
 
 
 def write(request: Request) -> Written:
@@ -65,7 +62,7 @@ class _Turns:
             if written is not None:
                 parts.append(written)
         if self._signs:
-            _sign(parts)
+            gemini_parts.sign(parts)
         if not parts:
             return
         role = _ROLES[message.role]
@@ -127,10 +124,3 @@ class _Turns:
             self.lost.append(Loss(f"{where}.content", essential=True))
             return None
         return written
-
-
-def _sign(parts: list[Json]) -> None:
-    """Let the first call of a turn have a signature, which the model demands."""
-    first = next((part for part in parts if "functionCall" in part), None)
-    if first is not None:
-        first.setdefault("thoughtSignature", UNSIGNED)

@@ -14,10 +14,20 @@ from ext_proc.translation.neutral import (
     Thinking,
     ToolCall,
 )
-from ext_proc.translation.values import data_url, listed, mapping, objects, string, text
+from ext_proc.translation.values import (
+    GEMINI_SIGNED,
+    data_url,
+    listed,
+    mapping,
+    objects,
+    string,
+    text,
+)
 
 _FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _LONGEST_ID = 40
+OURS = "dragoman"
+"""The `format` of reasoning that was translated: no server of this format wrote it."""
 _OF_TYPES = {media: name for name, media in _FORMATS.items()}
 
 
@@ -88,7 +98,7 @@ def calls(message: Json, name_call: Callable[[str, str], str]) -> Iterator[ToolC
             id=name_call(name, string(each.get("id"))),
             name=name,
             arguments=string(function.get("arguments") or function.get("input")),
-            signature=string(extra.get("thought_signature")),
+            signature=string(extra.get("thought_signature")).removeprefix(GEMINI_SIGNED),
         )
     if isinstance(called := message.get("function_call"), dict):
         name = string(called.get("name"))
@@ -170,17 +180,17 @@ def write_answer(parts: tuple[Part, ...]) -> Json:
 
 
 def detail(thought: Thinking) -> Json:
-    """A piece of reasoning that must come back unchanged."""
+    """A piece of reasoning that must come back unchanged, and is another provider's."""
     if thought.redacted:
-        return {"type": "reasoning.encrypted", "data": thought.redacted}
+        return {"type": "reasoning.encrypted", "data": thought.redacted, "format": OURS}
     signed = {"signature": thought.signature} if thought.signature else {}
-    return {"type": "reasoning.text", "text": thought.text, **signed}
+    return {"type": "reasoning.text", "text": thought.text, **signed, "format": OURS}
 
 
 def write_call(call: ToolCall) -> Json:
     """A tool call; Gemini's signature travels where Google's own servers of this format put it."""
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    extra = {"google": {"thought_signature": call.signature}}
+    extra = {"google": {"thought_signature": GEMINI_SIGNED + call.signature}}
     signed = {"extra_content": extra} if call.signature else {}
     return {"id": tool_id(call.id), "type": "function", "function": function, **signed}
 

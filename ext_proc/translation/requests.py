@@ -31,7 +31,7 @@ def write(document: dict[str, Any], spoken: Spoken, wire: Wire) -> Written:
     """Write a decoded request for a wire. Raise UnspeakableError."""
     document = prompts.apply(document, spoken.format, wire.prompt)
     if wire.format == spoken.format:
-        own, removed = foreign.without(wire.format, document)
+        own, removed = foreign.without(wire, document)
         adapted = dict(own)
         return Written(adapted, (*removed, *adapt(adapted, wire)))
     line = Line(wire.model, spoken.line.stream)
@@ -55,10 +55,12 @@ def fit(body: bytes, wire: Wire) -> tuple[bytes, tuple[Loss, ...]]:
         form = multipart.loads(body, boundary)
         missing = adapt(form, wire)
         return multipart.dumps(form, boundary), missing
-    if foreign.present(wire.format, body):
+    if foreign.present(wire, body):
         document = strict.loads(body)
-        missing = (*foreign.remove(wire.format, document), *adapt(document, wire))
-        return strict.dumps(document), missing
+        removed, changed = foreign.remove(wire, document)
+        if changed:
+            missing = (*removed, *adapt(document, wire))
+            return strict.dumps(document), missing
     fields: dict[str, Any] = dict(_TOP.decode(body))
     missing = adapt(fields, wire)
     return msgspec.json.encode(fields), missing
