@@ -11,8 +11,9 @@ from ext_proc.formats import usage
 from ext_proc.translation import anthropic_parts as parts
 from ext_proc.translation import anthropic_stream as stream
 from ext_proc.translation import anthropic_stream_writer as writer
-from ext_proc.translation import claude_thinking
+from ext_proc.translation import claude_thinking, unread
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
+from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Choice,
     Effort,
@@ -23,7 +24,6 @@ from ext_proc.translation.neutral import (
     Response,
     Tool,
     ToolChoice,
-    lost,
 )
 from ext_proc.translation.values import (
     as_text,
@@ -37,6 +37,7 @@ from ext_proc.translation.values import (
     whole,
 )
 
+_THINKING = ("enabled", "adaptive", "disabled")
 MAX_TOKENS = 4096
 """Where the caller sets no limit: this format must have one."""
 _SAID = {
@@ -66,7 +67,8 @@ def read_request(document: Json, line: Line) -> Request:
     parallel = flag(choice.get("disable_parallel_tool_use"))
     config = mapping(document.get("output_config"))
     said = {field: name for field, name in _SAID.items() if document.get(name) is not None}
-    output = _output(config.get("format") or document.get("output_format"))
+    said["name"] = "title"
+    output = _output(_format(document))
     if output:
         said["output"] = "output_config.format"
     tools, missing = _tools(document)
@@ -87,7 +89,12 @@ def read_request(document: Json, line: Line) -> Request:
         output=output,
         user=string(mapping(document.get("metadata")).get("user_id")),
         said=said,
-        lost=(*missing, *parts.unsaid(document), *_lost(document)),
+        lost=(
+            *missing,
+            *parts.unsaid(document),
+            *_lost(document),
+            *unread.losses("AnthropicMessages", document),
+        ),
     )
 
 
@@ -95,7 +102,30 @@ def _lost(document: Json) -> list[Loss]:
     known = _KNOWN | {"output_format"}
     missing = [name for name, value in document.items() if name not in known and value is not None]
     essential = ("mcp_servers", "container")
-    return [Loss(name, essential=name in essential and bool(document[name])) for name in missing]
+    lost = [Loss(name, essential=name in essential and bool(document[name])) for name in missing]
+    return [*lost, *_unknown(document)]
+
+
+def _unknown(document: Json) -> list[Loss]:
+    """Values of which there are new ones from time to time."""
+    thinking, config = mapping(document.get("thinking")), mapping(document.get("output_config"))
+    choice, wanted = mapping(document.get("tool_choice")), _format(document)
+    chosen, (tools, unusable) = _tool_choice(choice), _tools(document)
+    demanded = chosen is not None and chosen.demands() and unusable and not tools
+    effort = config.get("effort")
+    unknown = {
+        Loss("thinking"): thinking and thinking.get("type") not in _THINKING,
+        Loss("output_config.effort"): effort and string(effort) not in _EFFORTS,
+        Loss("tool_choice", essential=True): demanded or (choice and chosen is None),
+        Loss("output_config.format", essential=True): wanted and _output(wanted) is None,
+    }
+    return [loss for loss, is_unknown in unknown.items() if is_unknown]
+
+
+def _format(document: Json) -> Any:
+    """The wanted output, which was a field of its own once."""
+    config = mapping(document.get("output_config"))
+    return config.get("format") or document.get("output_format")
 
 
 def _tools(document: Json) -> tuple[tuple[Tool, ...], list[Loss]]:
@@ -133,12 +163,13 @@ def _tool_choice(choice: Json) -> ToolChoice | None:
 
 def _reasoning(thinking: Json, effort: Any) -> Reasoning | None:
     wanted = _EFFORTS.get(string(effort))
+    shown = thinking.get("display") != "omitted"
     match thinking.get("type"):
         case "enabled":
             budget = whole(thinking.get("budget_tokens"), "thinking.budget_tokens")
-            return Reasoning(effort=wanted, budget_tokens=budget, shown=True)
+            return Reasoning(effort=wanted, budget_tokens=budget, shown=shown)
         case "adaptive":
-            return Reasoning(effort=wanted, budget_tokens=None if wanted else -1, shown=True)
+            return Reasoning(effort=wanted, budget_tokens=None if wanted else -1, shown=shown)
         case "disabled":
             return Reasoning(effort="none", budget_tokens=0)
     return Reasoning(effort=wanted) if wanted else None
@@ -176,6 +207,7 @@ def write_request(request: Request) -> Written:
     unsaid = ("frequency_penalty", "presence_penalty", "seed")
     choices = request.said.get("choices", "choices")
     many = [Loss(choices, essential=True)] if request.choices > 1 else []
+    losses += beside_media(request, "detail")
     return Written(written, (*losses, *many, *lost(request, *unsaid)))
 
 
@@ -210,7 +242,8 @@ def _write_output(request: Request, written: Json) -> list[Loss]:
     if output.schema is None:
         return [Loss(request.said.get("output", "output"))]
     written["output_config"] = {"format": {"type": "json_schema", "schema": output.schema}}
-    return []
+    said = request.said.get("output", "output")
+    return [Loss(f"{said}.description")] if output.description else []
 
 
 def _write_thinking(request: Request, written: Json) -> list[Loss]:

@@ -66,7 +66,7 @@ def _mark(blocks: Blocks, held: Any, where: str) -> list[Part]:
         blocks.parts[-1] = replace(last, cached=True)
     else:
         blocks.lost.append(Loss(where))
-    if fields(held, where).get("ttl"):
+    if fields(held, where).get("ttl", "5m") != "5m":
         blocks.lost.append(Loss(f"{where}.ttl"))
     return []
 

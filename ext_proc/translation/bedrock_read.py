@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ext_proc.call import Line
 from ext_proc.formats import strict
-from ext_proc.translation import bedrock_blocks, bedrock_models, bedrock_tools
+from ext_proc.translation import bedrock_blocks, bedrock_models, bedrock_tools, unread
 from ext_proc.translation.bedrock_fields import count, fields, items, needed, number, text, union
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Loss, Message, Output, Request, Role, Text
@@ -37,7 +37,7 @@ def read_request(document: Json, line: Line) -> Request:
     messages, more, others = _messages(document.get("messages"))
     tools, choice, unusable = bedrock_tools.read(document.get("toolConfig"))
     extra = bedrock_models.read(document)
-    config, stop, unread = _inference(document.get("inferenceConfig"))
+    config, stop, unsaid = _inference(document.get("inferenceConfig"))
     unknown = [Loss(name, name in _ESSENTIAL) for name in document if _unread(document, name)]
     return Request(
         model=line.model,
@@ -51,7 +51,10 @@ def read_request(document: Json, line: Line) -> Request:
         reasoning=extra.reasoning,
         output=_output(document.get("outputConfig")),
         said={**_SAID, **extra.said},
-        lost=(*losses, *others, *unusable, *extra.lost, *unread, *unknown),
+        lost=(
+            *(*losses, *others, *unusable, *extra.lost, *unsaid, *unknown),
+            *unread.losses("BedrockConverse", document),
+        ),
         **config,
     )
 

@@ -12,6 +12,7 @@ from ext_proc.translation.bedrock_carried import is_blob, is_native
 from ext_proc.translation.bedrock_media import Documents
 from ext_proc.translation.bedrock_media import write as write_media
 from ext_proc.translation.codec import Json, UnspeakableError, Written
+from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Loss,
     Media,
@@ -22,7 +23,6 @@ from ext_proc.translation.neutral import (
     Thinking,
     ToolCall,
     ToolResult,
-    lost,
 )
 from ext_proc.translation.values import as_object, as_text
 
@@ -47,6 +47,7 @@ def write_request(request: Request) -> Written:
     losses += _output(request, document)
     losses += bedrock_models.write(request, document)
     losses += lost(request, "frequency_penalty", "presence_penalty", "seed", "user")
+    losses += beside_media(request, "detail")
     if request.choices > 1:
         losses.append(Loss(request.said.get("choices", "choices"), essential=True))
     return Written(document, tuple(losses))

@@ -109,6 +109,9 @@ def _lost(named: Json) -> list[Loss]:
     lost = [Loss(f"{_WHERE}.{name}") for name in named if name not in _SAID | _ALSO]
     if kind not in (None, "text/plain", _JSON):
         lost.append(Loss(f"{_WHERE}.responseMimeType"))
+    if kind != _JSON:
+        schemas = ("responseSchema", "responseJsonSchema")
+        lost += [Loss(f"{_WHERE}.{name}", essential=True) for name in schemas if name in named]
     if modalities not in (None, [], ["TEXT"]):
         lost.append(Loss(f"{_WHERE}.responseModalities", essential=True))
     return lost

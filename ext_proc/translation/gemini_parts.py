@@ -132,12 +132,14 @@ def _blob(named: Json, out: Parts, signature: Thinking | None, _: NameCall) -> b
 
 def _file(named: Json, out: Parts, _: Thinking | None, __: NameCall) -> bool:
     media = known(named["fileData"]) or {}
-    uri, kind = media.get("fileUri"), media.get("mimeType", "")
-    if not isinstance(uri, str) or not isinstance(kind, str) or uri.startswith(_OWN_FILES):
+    uri, kind, name = (media.get(each, "") for each in ("fileUri", "mimeType", "displayName"))
+    if not all(isinstance(each, str) for each in (uri, kind, name)) or not uri:
+        return False
+    if uri.startswith(_OWN_FILES):
         return False
     found = _kind(kind or _suffix_type(uri))
     if found is not None:
-        out.append(Media(found, media_type=kind, url=uri))
+        out.append(Media(found, media_type=kind, url=uri, name=name))
     return found is not None
 
 

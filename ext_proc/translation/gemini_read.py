@@ -8,7 +8,7 @@ from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import strict
-from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
+from ext_proc.translation import gemini_config, gemini_parts, gemini_tools, unread
 from ext_proc.translation.call_ids import Calls
 from ext_proc.translation.codec import UnspeakableError
 from ext_proc.translation.gemini_fields import fields, items, known
@@ -50,10 +50,11 @@ def read(document: Json, line: Line) -> Request:
         stream=line.stream,
         messages=tuple(messages),
         system=_system(named.get("systemInstruction")),
-        said={"system": "systemInstruction"},
+        said={"system": "systemInstruction", "name": "displayName"},
         lost=(
             *conversation.lost,
             *(Loss(name, name in _ESSENTIAL) for name in named if name not in _READ),
+            *unread.losses("GeminiContent", document),
         ),
     )
     request = gemini_config.read(named.get("generationConfig"), request)

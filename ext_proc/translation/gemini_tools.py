@@ -87,7 +87,7 @@ def write(request: Request) -> tuple[Json, list[Loss]]:
     lost = [Loss(f"{where}[{n}].strict") for n, tool in enumerate(request.tools) if tool.strict]
     if request.tools:
         written["tools"] = [{_DECLARATIONS: [_declared(tool) for tool in request.tools]}]
-    if request.tool_choice is not None:
+    if request.tool_choice is not None and request.tools:
         written["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     if request.parallel_tool_calls is False:
         lost.append(Loss(request.said.get("parallel_tool_calls", "parallel_tool_calls")))

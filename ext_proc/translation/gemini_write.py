@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
 from ext_proc.translation.codec import UnspeakableError, Written
+from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Json,
     Loss,
@@ -20,7 +21,6 @@ from ext_proc.translation.neutral import (
     Thinking,
     ToolCall,
     ToolResult,
-    lost,
     named,
 )
 from ext_proc.translation.values import as_object
@@ -42,6 +42,7 @@ def write(request: Request) -> Written:
     if config:
         document["generationConfig"] = config
     losses = (*turns.lost, *lost_tools, *lost_config, *lost(request, "user"))
+    losses += tuple(beside_media(request, "detail", "name"))
     return Written(document, losses)
 
 
@@ -100,8 +101,6 @@ class _Turns:
         written = gemini_parts.media(said)
         if written is None:
             self.lost.append(Loss(f"{where}.content", essential=True))
-        if said.detail not in ("", "auto"):
-            self.lost.append(Loss(f"{where}.detail"))
         return written
 
     def _result(self, result: ToolResult, where: str) -> Json:

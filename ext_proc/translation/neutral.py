@@ -123,6 +123,10 @@ class ToolChoice:
     mode: Literal["auto", "none", "required", "named"]
     name: str = ""
 
+    def demands(self) -> bool:
+        """Whether an answer without a call is none."""
+        return self.mode in ("required", "named")
+
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
@@ -171,11 +175,6 @@ class Request:
     """The caller's own names of fields that are said: `{"top_k": "generationConfig.topK"}`."""
     lost: tuple[Loss, ...] = ()
     """What of the caller's words has no place here."""
-
-
-def lost(request: Request, *fields: str) -> tuple[Loss, ...]:
-    """The losses of a writer that cannot say these fields, as far as they were said."""
-    return tuple(Loss(request.said.get(name, name)) for name in fields if getattr(request, name))
 
 
 def named(request: Request) -> dict[str, str]:

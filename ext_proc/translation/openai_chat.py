@@ -11,13 +11,14 @@ from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import usage
-from ext_proc.translation import call_ids
+from ext_proc.translation import call_ids, unread
 from ext_proc.translation import openai_chat_parts as parts
 from ext_proc.translation import openai_chat_stream as stream
 from ext_proc.translation import openai_chat_stream_writer as writer
 from ext_proc.translation import openai_chat_tools as chat_tools
 from ext_proc.translation import openai_chat_turns as turns
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
+from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Choice,
     Effort,
@@ -27,7 +28,6 @@ from ext_proc.translation.neutral import (
     Request,
     Response,
     ToolCall,
-    lost,
 )
 from ext_proc.translation.values import (
     flag,
@@ -75,6 +75,7 @@ def read_request(document: Json, line: Line) -> Request:
         for field, names in _SAID.items()
         if any(document.get(name) is not None for name in names)
     }
+    said["name"] = "filename"
     effort = document.get("reasoning_effort")
     limit = document.get("max_completion_tokens") or document.get("max_tokens")
     return Request(
@@ -92,7 +93,7 @@ def read_request(document: Json, line: Line) -> Request:
         output=_output(document.get("response_format")),
         user=string(document.get("user") or document.get("safety_identifier")),
         said=said,
-        lost=(*unusable, *_lost(document)),
+        lost=(*unusable, *_lost(document), *unread.losses("OpenAIChat", document)),
         **{name: number(document.get(name), name) for name in _NUMBERS},
     )
 
@@ -106,7 +107,7 @@ def _lost(document: Json) -> list[Loss]:
     effort = document.get("reasoning_effort")
     if effort is not None and effort not in EFFORTS:
         missing.append("reasoning_effort")
-    if chat_tools.stated_choice(document) is not None and chat_tools.choice(document) is None:
+    if chat_tools.unsaid_choice(document):
         missing.append("tool_choice")
     output = document.get("response_format")
     if output not in (None, {"type": "text"}) and _output(output) is None:
@@ -140,7 +141,7 @@ def write_request(request: Request) -> Written:
     written["messages"] = messages
     if request.tools:
         written["tools"] = [chat_tools.write(each) for each in request.tools]
-    if request.tool_choice is not None:
+    if request.tool_choice is not None and request.tools:
         written["tool_choice"] = chat_tools.write_choice(request.tool_choice)
     given: Json = {
         "parallel_tool_calls": request.parallel_tool_calls if request.tools else None,
@@ -157,9 +158,10 @@ def write_request(request: Request) -> Written:
         "user": request.user or None,
     }
     written |= {name: value for name, value in given.items() if value is not None}
+    unnamed = beside_media(request, "name", words_only=True)
     if request.stream:
         written |= {"stream": True, "stream_options": {"include_usage": True}}
-    return Written(written, (*losses, *lost(request, "top_k")))
+    return Written(written, (*losses, *lost(request, "top_k"), *unnamed))
 
 
 _BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))

@@ -51,7 +51,8 @@ def _part(part: Json, where: str) -> Part:
             return _image(part.get("image_url"), where, cached=cached)
         case "input_audio":
             sound = mapping(part.get("input_audio"))
-            kind = _FORMATS.get(string(sound.get("format")), "audio/wav")
+            format_ = text(sound.get("format"), f"{where}.input_audio.format") or "wav"
+            kind = _FORMATS.get(format_, f"audio/{format_}")
             return Media("audio", kind, data=text(sound.get("data"), f"{where}.input_audio.data"))
         case "file":
             return _file(mapping(part.get("file")), cached=cached)

@@ -31,19 +31,26 @@ def read(document: Json) -> tuple[tuple[Tool, ...], list[Loss]]:
     return tools, unusable
 
 
-def stated_choice(document: Json) -> Any:
-    """The choice as the caller states it."""
+def _stated_choice(document: Json) -> Any:
     return document.get("tool_choice") or document.get("function_call")
 
 
 def choice(document: Json) -> ToolChoice | None:
     """The choice; None: there is none, or it cannot be said elsewhere."""
-    match stated_choice(document):
+    match _stated_choice(document):
         case ("auto" | "none" | "required") as mode:
             return ToolChoice(mode)
         case {"function": {"name": str(name)}} | {"name": str(name)}:
             return ToolChoice("named", name)
     return None
+
+
+def unsaid_choice(document: Json) -> bool:
+    """Whether the choice cannot be said elsewhere, or no tool that it demands."""
+    chosen, (tools, unusable) = choice(document), read(document)
+    if chosen is None:
+        return _stated_choice(document) is not None
+    return chosen.demands() and bool(unusable) and not tools
 
 
 def write(tool: Tool) -> Json:

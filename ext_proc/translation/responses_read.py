@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ext_proc.call import Line
-from ext_proc.translation import responses_items, responses_tools
+from ext_proc.translation import responses_items, responses_tools, unread
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Effort, Loss, Output, Reasoning, Request, Text
 from ext_proc.translation.responses_parts import string
@@ -67,8 +67,13 @@ def read_request(document: Json, line: Line) -> Request:
         reasoning=reasoning,
         output=output,
         user=string(document, user, ""),
-        said={**_SAID, "user": user},
-        lost=(*items.lost, *unusable, *_losses(document)),
+        said={**_SAID, "user": user, "name": "filename"},
+        lost=(
+            *items.lost,
+            *unusable,
+            *_losses(document),
+            *unread.losses("OpenAIResponses", document),
+        ),
         **{name: number(document.get(name), name) for name in _NUMBERS},
     )
     if not request.messages and not request.system:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
-from ext_proc.translation.neutral import Loss, Tool, ToolChoice
+from ext_proc.translation.neutral import Loss, Request, Tool, ToolChoice
 from ext_proc.translation.responses_parts import string
 
 _MODES = ("auto", "none", "required")
@@ -88,8 +88,11 @@ def write(tools: Tools) -> list[Json]:
     ]
 
 
-def write_choice(choice: ToolChoice) -> Any:
-    """Write `tool_choice`."""
+def write_choice(request: Request) -> Any:
+    """Write `tool_choice`; None: there is nothing to choose."""
+    choice = request.tool_choice if request.tools else None
+    if choice is None:
+        return None
     if choice.mode == "named":
         return {"type": "function", "name": choice.name}
     return choice.mode

@@ -7,6 +7,7 @@ from typing import Any
 
 from ext_proc.translation import call_ids, responses_parts, responses_tools
 from ext_proc.translation.codec import Json, Written
+from ext_proc.translation.losses import lost
 from ext_proc.translation.neutral import (
     Loss,
     Message,
@@ -18,7 +19,6 @@ from ext_proc.translation.neutral import (
     Thinking,
     ToolCall,
     ToolResult,
-    lost,
 )
 from ext_proc.translation.responses_reasoning import to_openai
 
@@ -43,7 +43,7 @@ def write_request(request: Request) -> Written:
         "store": False,
         "stream": request.stream or None,
         "tools": responses_tools.write(request.tools) or None,
-        "tool_choice": request.tool_choice and responses_tools.write_choice(request.tool_choice),
+        "tool_choice": responses_tools.write_choice(request),
         "parallel_tool_calls": request.parallel_tool_calls,
         "max_output_tokens": request.max_tokens,
         "temperature": request.temperature,

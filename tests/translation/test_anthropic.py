@@ -56,3 +56,45 @@ def test_a_block_that_is_not_text_makes_the_answer_unreadable():
     blocks = [{"type": "text", "text": "a"}, {"type": "text", "text": 5}]
     with pytest.raises(UnreadableError):
         CODEC.read_response({"type": "message", "content": blocks})
+
+
+@pytest.mark.parametrize(
+    ("loss", "fields"),
+    [
+        (Loss("thinking"), {"thinking": {"type": "dreaming"}}),
+        (Loss("tool_choice", essential=True), {"tool_choice": {"type": "some"}}),
+        (Loss("output_config.effort"), {"output_config": {"effort": "boundless"}}),
+        (Loss("output_config.format", essential=True), {"output_config": {"format": {"type": "xml"}}}),
+        (Loss("output_config.tone"), {"output_config": {"tone": "dry"}}),
+        (
+            Loss("system[0].cache_control.ttl"),
+            {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+        ),
+        (
+            Loss("tool_choice", essential=True),
+            {"tools": [{"type": "web_search_20250305", "name": "s"}], "tool_choice": {"type": "any"}},
+        ),
+    ],
+)  # fmt: skip
+def test_what_has_no_place_is_named(loss, fields):
+    """Values of next year, and what no other provider has."""
+    asked = CODEC.read_request(
+        {"messages": [{"role": "user", "content": "hi"}], **fields}, Line("m")
+    )
+    assert loss in asked.lost
+
+
+def test_the_usual_asks_for_nothing():
+    asked = CODEC.read_request(
+        {
+            "messages": [{"role": "user", "content": "hi"}],
+            "system": [
+                {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "5m"}}
+            ],
+            "tools": [{"type": "custom", "name": "f", "input_schema": {}, "defer_loading": False}],
+            "thinking": {"type": "adaptive", "display": "omitted"},
+        },
+        Line("m"),
+    )
+    assert asked.lost == ()
+    assert asked.reasoning.shown is False

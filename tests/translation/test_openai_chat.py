@@ -109,3 +109,44 @@ def test_content_in_parts_is_read():
     written = streamed.feed(sse.encode(strict.dumps(chunk))) + streamed.end()
     assert b'{"type":"thinking_delta","thinking":"Hm."}' in written
     assert b'{"type":"text_delta","text":"Yes."}' in written
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Loss("messages[0].name"), {"role": "user", "content": "a", "name": "Ana"}),
+        (
+            Loss("messages[0].content[0].image_url.colours"),
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": "https://e.test/a", "colours": 2}}
+                ],
+            },
+        ),
+    ],
+)
+def test_what_is_said_beside_a_message_is_named(loss, message):
+    assert read(messages=[message]).lost == (loss,)
+
+
+def test_a_demand_for_a_tool_that_has_no_place_is_essential():
+    """Else the answer would come without the call."""
+    custom = {"type": "custom", "custom": {"name": "f"}}
+    asked = read(tools=[custom], tool_choice="required")
+    assert asked.lost == (Loss("tools[0]"), Loss("tool_choice", essential=True))
+
+
+def test_a_choice_without_tools_is_not_written():
+    """OpenAI refuses one."""
+    written = CODECS["OpenAIChat"].write_request(read(tool_choice="auto"))
+    assert "tool_choice" not in written.document
+
+
+def test_the_name_of_a_document_of_words_is_named():
+    """It travels as text, and is called as the caller called it."""
+    source = {"type": "text", "media_type": "text/plain", "data": "a"}
+    block = {"type": "document", "source": source, "title": "Contract"}
+    document = {"messages": [{"role": "user", "content": [block]}]}
+    asked = CODECS["AnthropicMessages"].read_request(document, Line("m"))
+    assert CODECS["OpenAIChat"].write_request(asked).losses == (Loss("messages[0].title"),)
