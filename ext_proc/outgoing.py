@@ -17,6 +17,7 @@ from ext_proc.formats.dialect import Dialect, malformed
 from ext_proc.formats.multipart import InvalidFormError
 from ext_proc.translation import foreign, requests
 from ext_proc.translation.codec import UnspeakableError
+from ext_proc.translation.losses import listed
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.requests import NAMED_WITHIN, Spoken
 from ext_proc.wires import Wire
@@ -152,6 +153,6 @@ def _unsupported(call: Call, targets: Iterable[TargetPlan]) -> Reject:
 
 
 def _untranslatable(refused: Iterable[Iterable[str]]) -> Reject:
-    fields = ", ".join(dict.fromkeys(chain.from_iterable(refused)))
+    fields = listed(chain.from_iterable(refused))
     text = f"No backend of this model can be told: {fields}."
     return Reject(400, "untranslatable", text)

@@ -16,6 +16,7 @@ from ext_proc.machine import Outcome, Replies
 from ext_proc.matching import Match
 from ext_proc.outgoing import Outgoing
 from ext_proc.response import Passed, Reader, Reading, Result, Streamed, Whole
+from ext_proc.translation import losses
 from ext_proc.translation.answers import Answer
 from ext_proc.translation.codec import Asked
 
@@ -26,7 +27,6 @@ _PASSED = frozenset(
 )
 _PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _INTERNAL = (TARGET_HEADER, ATTEMPTS_HEADER)
-_LONGEST_HEADER = 1000
 _ADVICE = ("retry-after",)
 """Headers of a provider's error that help the caller."""
 
@@ -192,9 +192,8 @@ class Reception:
 
     def _dropped(self, target: TargetPlan | None) -> str:
         """What the target that answered was not told."""
-        losses = self._losses.get(target.cluster, ()) if target else ()
-        listed = ", ".join(dict.fromkeys(loss.field for loss in losses))
-        return listed[:_LONGEST_HEADER] if listed.isascii() and listed.isprintable() else "other"
+        lost = self._losses.get(target.cluster, ()) if target else ()
+        return losses.listed(loss.field for loss in lost).encode("ascii", "replace").decode()
 
     def _count(self, text: str) -> int:
         return tokens.count((text,), self._call.model)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from ext_proc.call import Line, Usage
+from ext_proc.translation.losses import shown
 from ext_proc.translation.neutral import Delta, Loss
 
 RequestT = TypeVar("RequestT")
@@ -21,7 +22,7 @@ class UnspeakableError(ValueError):
     """A request cannot be understood well enough to be translated; names its field."""
 
     def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}")
+        super().__init__(f"{shown(field)}: {why}")
         self.field = field
 
 

@@ -1,12 +1,14 @@
-"""Losses of writers: what of a request's neutral values a format has no words for."""
+"""Losses: what of a request's neutral values a format has no words for, and how they are told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ext_proc.translation.neutral import Loss, Media, Message, Request, ToolResult
 
 _USUAL = frozenset({"", "auto"})
 """Of what is said beside media."""
+_LONGEST_NAME = 80
+_MOST_NAMES = 20
 _IDLE_ZERO = frozenset({"frequency_penalty", "presence_penalty"})
 """Numbers whose zero asks for nothing."""
 
@@ -41,3 +43,16 @@ def _media(message: Message) -> Iterator[Media]:
     for part in message.parts:
         held = part.parts if isinstance(part, ToolResult) else (part,)
         yield from (each for each in held if isinstance(each, Media))
+
+
+def listed(fields: Iterable[str]) -> str:
+    """Names of fields for people: each once, bounded in length and number."""
+    names = [*dict.fromkeys(map(shown, fields))]
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def shown(field: str) -> str:
+    """A field as an error repeats it: callers name fields as they like, at any length."""
+    cut = field if len(field) <= _LONGEST_NAME else f"{field[: _LONGEST_NAME - 3]}..."
+    return "".join(each if each.isprintable() else "?" for each in cut)

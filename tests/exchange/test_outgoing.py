@@ -5,7 +5,7 @@ import json
 import pytest
 
 from crds.plan import Candidate, Guards, MatchTier, RoutePlan, RulePlan, TargetPlan, VirtualHostPlan
-from ext_proc.events import Answer, RequestBody
+from ext_proc.events import Answer, RequestBody, ResponseBody, ResponseHeaders
 from ext_proc.plans import Snapshot, compile_update
 from tests.exchange import harness
 
@@ -111,3 +111,45 @@ def test_a_request_nobody_could_read_is_400():
     reply = ask(plans(target("claude", MESSAGES)), messages=odd)
     assert (reply.status, json.loads(reply.body)["error"]["code"]) == (400, "malformed_request")
     assert "messages[0].content[0].type" in json.loads(reply.body)["error"]["message"]
+
+
+def test_names_that_a_caller_made_up_are_bounded():
+    """In length, in number, and to what can be printed."""
+    odd = {f"k{n}\n": 1 for n in range(50)} | {"x" * 1000: 1}
+    reply = ask(plans(target("claude", MESSAGES), guards=Guards(refuse_losses=True)), **odd)
+    message = json.loads(reply.body)["error"]["message"]
+    assert "k0?, k1?" in message
+    assert "and 31 more" in message
+    assert "\n" not in message
+    assert len(message) < 1000
+
+
+def test_the_place_of_what_cannot_be_read_is_bounded():
+    """Also where an error names it."""
+    schema = {"properties": {"k\n" * 60: {"type": 5}}}
+    declared = {"functionDeclarations": [{"name": "f", "parameters": schema}]}
+    given = {"contents": [{"parts": [{"text": "hi"}]}], "tools": [declared]}
+    exchange = harness.Bench(plans(target("claude", MESSAGES))).exchange()
+    harness.receive(exchange, harness.headers("/v1beta/models/m:generateContent"))
+    [reply] = harness.receive(exchange, RequestBody(json.dumps(given).encode()))
+    assert reply.status == 400
+    message = json.loads(reply.body)["error"]["message"]
+    assert "\n" not in message
+    assert message.startswith("tools[0].functionDeclarations[0].parameters.properties.k?")
+    assert len(message) < 200
+
+
+def test_the_header_of_what_was_dropped_is_bounded():
+    snapshot = plans(target("claude", MESSAGES))
+    exchange = harness.Bench(snapshot).exchange()
+    harness.receive(exchange, harness.headers("/v1/chat/completions"))
+    odd = {f"schlüssel{n}": 1 for n in range(50)}
+    given = {"model": "m", "messages": [{"role": "user", "content": "x"}], "seed": 1, **odd}
+    harness.receive(exchange, RequestBody(json.dumps(given).encode()))
+    said = {":status": "200", "content-type": "application/json", "x-dragoman-target": "claude"}
+    harness.receive(exchange, ResponseHeaders(said, end=False))
+    answer = {"type": "message", "content": [{"type": "text", "text": "a"}]}
+    start, *_ = harness.receive(exchange, ResponseBody(json.dumps(answer).encode(), end=True))
+    dropped = dict(start.set_headers)["x-dragoman-dropped"]
+    assert dropped.startswith("schl?ssel0, schl?ssel1, ")
+    assert dropped.endswith(" and 31 more")

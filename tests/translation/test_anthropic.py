@@ -7,7 +7,16 @@ import pytest
 from ext_proc.call import Line
 from ext_proc.formats import strict
 from ext_proc.translation.codec import UnreadableError
-from ext_proc.translation.neutral import Loss, Message, Reasoning, Request, Text
+from ext_proc.translation.neutral import (
+    Loss,
+    Message,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from ext_proc.translation.table import CODECS
 
 CODEC = CODECS["AnthropicMessages"]
@@ -98,3 +107,21 @@ def test_the_usual_asks_for_nothing():
     )
     assert asked.lost == ()
     assert asked.reasoning.shown is False
+
+
+def test_tools_that_were_called_are_declared():
+    """Anthropic refuses calls of none; a caller who offers none wants none to be called."""
+    turns = [
+        Message("assistant", (ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")), "messages[1]"),
+        Message("user", (ToolResult("a", (Text("1"),)), ToolResult("b", ())), "messages[2]"),
+        Message("assistant", (ToolCall("c", "f", "{}"),), "messages[3]"),
+        Message("user", (ToolResult("c", (Text("1"),)),), "messages[4]"),
+    ]
+    written = CODEC.write_request(Request("m", (*HELLO, *turns)))
+    empty = {"type": "object", "properties": {}}
+    assert written.document["tools"] == [{"name": name, "input_schema": empty} for name in "fg"]
+    assert written.document["tool_choice"] == {"type": "none"}
+    assert written.losses == ()
+    offered = CODEC.write_request(Request("m", (*HELLO, *turns), tools=(Tool("h"),)))
+    assert [each["name"] for each in offered.document["tools"]] == ["h"]
+    assert "tool_choice" not in offered.document
