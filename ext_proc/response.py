@@ -144,6 +144,7 @@ class Whole:
         """Return what the client may have. Slow for long bodies."""
         body = self._body()
         if isinstance(body, Reject):
+            self._learn(None, None, invalid=False)
             return body
         if self._status < 300 and not any(level.response for level in self._levels):
             measured = self._dialect.measure(body)
@@ -170,6 +171,8 @@ class Whole:
         else:
             response = self._dialect.provider_error(self._status, self._foreign_error(body))
         if isinstance(response, Reject):
+            measured = self._dialect.measure(body)
+            self._learn(measured.usage, measured.model, invalid=measured.usage_invalid)
             return response
         self._learn(response.usage, response.model, invalid=response.usage_invalid)
         if self.result.usage is None and self._status < 300:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from crds.plan import Format
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, strict, usage
-from ext_proc.formats.dialect import unreadable
+from ext_proc.formats.dialect import Measured, unreadable
+from ext_proc.formats.table import DIALECTS
 from ext_proc.translation.codec import Asked, StreamReader, UnreadableError
 from ext_proc.translation.neutral import Delta, Failed
 from ext_proc.translation.table import CODECS, PROVIDED
@@ -22,6 +23,7 @@ class Answer:
     def __init__(
         self, provider: Format, caller: Format, asked: Asked, headers: Mapping[str, str] = _NONE
     ) -> None:
+        self._spoken = provider
         self._provider = PROVIDED[provider]
         self._counted = usage.header(headers.get(self._provider.counted_in))
         self._caller = CODECS[caller]
@@ -51,7 +53,15 @@ class Answer:
             self._usage, self._usage_invalid = response.usage, response.usage_invalid
             return strict.dumps(self._caller.write_response(response, self._asked))
         except (strict.InvalidJsonError, UnreadableError):
+            self._measure(body)
             return unreadable(_UNREADABLE)
+
+    def _measure(self, body: bytes) -> None:
+        """An answer that cannot be used was paid for all the same."""
+        dialect = DIALECTS.get(self._spoken)
+        measured = dialect.measure(body) if dialect else Measured()
+        self._usage = measured.usage or self._counted
+        self._usage_invalid = measured.usage_invalid
 
     def feed(self, data: bytes) -> bytes:
         """Translate the next piece of a stream; after a failure nothing more."""

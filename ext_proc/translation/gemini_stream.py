@@ -208,6 +208,7 @@ class Writer:
         calls = self._calls.setdefault(delta.choice, {})
         if isinstance(delta, CallBegan):
             calls[delta.index] = (delta, [])
+            self._size += len(delta.id) + len(delta.name) + len(delta.signature)
         elif delta.index in calls:
             calls[delta.index][1].append(delta.arguments)
             self._size += len(delta.arguments)

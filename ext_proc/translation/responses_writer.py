@@ -146,10 +146,13 @@ class Writer:
         return sse.encode(strict.dumps(event), kind)
 
     def _keep(self, pieces: list[str], piece: str) -> None:
-        self._said += len(piece)
+        self._count(piece)
+        pieces.append(piece)
+
+    def _count(self, *kept: str) -> None:
+        self._said += sum(map(len, kept))
         if self._said > _MOST_SAID:
             raise UnreadableError("The provider's stream is too long.")
-        pieces.append(piece)
 
     def _place(self, prefix: str) -> tuple[int, str]:
         position = self._positions
@@ -222,6 +225,7 @@ class Writer:
             self._keep(thought.pieces, piece.text)
             written += self._summary("text.delta", thought, delta=piece.text)
         if piece.signature or piece.redacted:
+            self._count(piece.signature, piece.redacted)
             written += self._close_thought(Sealed(piece.signature, piece.redacted))
         return written
 
@@ -243,6 +247,7 @@ class Writer:
 
     def _call(self, began: CallBegan) -> bytes:
         """Begin a call; what its provider signed with it goes before."""
+        self._count(began.id, began.name, began.signature)
         opened = self._begin() + self._close_spoken()
         if began.signature:
             position, item_id = self._place("rs")

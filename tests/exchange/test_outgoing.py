@@ -153,3 +153,21 @@ def test_the_header_of_what_was_dropped_is_bounded():
     dropped = dict(start.set_headers)["x-dragoman-dropped"]
     assert dropped.startswith("schl?ssel0, schl?ssel1, ")
     assert dropped.endswith(" and 31 more")
+
+
+@pytest.mark.parametrize("spoken", ["/v1/chat/completions", "/v1/messages"])
+def test_an_answer_that_cannot_be_used_is_charged(spoken):
+    """Translated or not, guarded or not: the provider counted its tokens."""
+    bench = harness.Bench(plans(target("claude", MESSAGES)))
+    exchange = bench.exchange()
+    harness.receive(exchange, harness.headers(spoken))
+    given = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    harness.receive(exchange, RequestBody(json.dumps(given).encode()))
+    said = {":status": "200", "content-type": "application/json", "x-dragoman-target": "claude"}
+    harness.receive(exchange, ResponseHeaders(said, end=False))
+    usage = {"input_tokens": 33, "output_tokens": 4}
+    answer = {"type": "message", "content": None, "usage": usage}
+    harness.receive(exchange, ResponseBody(json.dumps(answer).encode(), end=True))
+    exchange.close("complete")
+    used = bench.records[0].usage
+    assert (used.input_tokens, used.output_tokens, used.estimated) == (33, 4, False)

@@ -1,5 +1,6 @@
 """What a long body costs: no more than its length, however it is made."""
 
+import json
 import sys
 
 import pytest
@@ -32,7 +33,17 @@ def steps(work):
     return count
 
 
+def stream_of(calls):
+    """A stream of chat completions that calls a tool in each chunk, without an index."""
+    reader = CODECS["OpenAIChat"].reader()
+    for number in range(calls):
+        call = {"id": f"c{number}", "function": {"name": "f", "arguments": "{}"}}
+        chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+        list(reader.feed(b"data: %b\n\n" % json.dumps(chunk).encode()))
+
+
 WORK = {
+    "calls of a stream": stream_of,
     "turns of one role": lambda n: CODECS["AnthropicMessages"].write_request(
         Request("m", (SAYS,) * n)
     ),

@@ -215,12 +215,19 @@ def test_an_error_is_the_last_word():
     assert error["message"] == "Too much."
 
 
-def test_calls_without_end_are_refused():
+@pytest.mark.parametrize(
+    "endless",
+    [
+        lambda _: CallPiece(0, "x" * 1_000_000),
+        lambda n: CallBegan(n, "a", "f", "x" * 1_000_000),
+    ],
+)
+def test_calls_without_end_are_refused(endless):
     writer = CODEC.writer(ASKED)
     writer.write(CallBegan(0, "a", "f"))
     with pytest.raises(UnreadableError):
-        for _ in range(20):
-            writer.write(CallPiece(0, "x" * 1_000_000))
+        for number in range(20):
+            writer.write(endless(number))
 
 
 JUNK = st.recursive(

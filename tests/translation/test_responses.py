@@ -574,11 +574,26 @@ def test_junk_in_streams(path, data):
     writer.end()
 
 
-def test_a_stream_without_end_is_bounded():
+@pytest.mark.parametrize(
+    "endless",
+    [
+        lambda _: TextPiece("x" * 2**20),
+        lambda _: ThinkingPiece("x" * 2**20),
+        lambda _: ThinkingPiece(signature="x" * 2**20),
+        lambda _: ThinkingPiece(redacted="x" * 2**20),
+        lambda n: CallBegan(n, "x" * 2**20, "f"),
+        lambda n: CallBegan(n, "c", "f", "x" * 2**20),
+    ],
+)
+def test_what_is_kept_of_a_stream_is_bounded(endless):
+    """Signatures and names, too: all of it is said again at the end."""
     writer = CODEC.writer(ASKED)
     with pytest.raises(UnreadableError):
-        for _ in range(40):
-            writer.write(TextPiece("x" * 2**20))
+        for number in range(40):
+            writer.write(endless(number))
+
+
+def test_a_stream_without_end_is_bounded():
     reader = CODEC.reader()
     endless = (
         b'data: {"type":"response.output_item.added","output_index":%d,"item":{"type":"function_call","call_id":"c","name":"f"}}\n\n' % index
