@@ -10,8 +10,8 @@ from ext_proc.call import Line
 from ext_proc.translation import anthropic_parts as parts
 from ext_proc.translation import unread
 from ext_proc.translation.codec import Json
+from ext_proc.translation.efforts import EFFORTS
 from ext_proc.translation.neutral import (
-    Effort,
     Loss,
     Output,
     Reasoning,
@@ -43,13 +43,6 @@ _SAID = {
     "user": "metadata",
 }
 _KNOWN = {*_SAID.values(), "model", "messages", "system", "stream", "output_config"}
-_EFFORTS: dict[str, Effort] = {
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "xhigh",
-    "max": "xhigh",
-}
 
 
 def read_request(document: Json, line: Line) -> Request:
@@ -106,7 +99,7 @@ def _unknown(document: Json) -> list[Loss]:
     effort = config.get("effort")
     unknown = {
         Loss("thinking"): thinking and thinking.get("type") not in _THINKING,
-        Loss("output_config.effort"): effort and string(effort) not in _EFFORTS,
+        Loss("output_config.effort"): effort and string(effort) not in EFFORTS,
         Loss("tool_choice", essential=True): demanded or (choice and chosen is None),
         Loss("output_config.format", essential=True): wanted and _output(wanted) is None,
     }
@@ -153,7 +146,7 @@ def _tool_choice(choice: Json) -> ToolChoice | None:
 
 
 def _reasoning(thinking: Json, effort: Any) -> Reasoning | None:
-    wanted = _EFFORTS.get(string(effort))
+    wanted = EFFORTS.get(string(effort))
     shown = thinking.get("display") != "omitted"
     match thinking.get("type"):
         case "enabled":

@@ -13,18 +13,10 @@ from typing import Any, Literal
 from ext_proc.translation import claude_thinking
 from ext_proc.translation.bedrock_fields import count, fields, number, text
 from ext_proc.translation.codec import Json, UnspeakableError
+from ext_proc.translation.efforts import EFFORTS
 from ext_proc.translation.neutral import Effort, Loss, Reasoning, Request
 
 _ADDITIONAL = "additionalModelRequestFields"
-_EFFORTS: Mapping[str, Effort] = {
-    "none": "none",
-    "minimal": "minimal",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "xhigh",
-    "max": "xhigh",
-}
 _FAMILIES = (
     ("anthropic.", "claude"),
     ("amazon.nova", "nova"),
@@ -66,9 +58,9 @@ def read(document: Json) -> Extra:
 
 
 def _effort(stated: str, where: str) -> Effort:
-    if stated not in _EFFORTS:
-        raise UnspeakableError(where, f"must be one of {', '.join(_EFFORTS)}")
-    return _EFFORTS[stated]
+    if stated not in EFFORTS:
+        raise UnspeakableError(where, f"must be one of {', '.join(EFFORTS)}")
+    return EFFORTS[stated]
 
 
 def _reason(

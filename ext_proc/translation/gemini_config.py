@@ -6,14 +6,15 @@ later ones by level.
 """
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import re2
 
 from ext_proc.translation import gemini_schema
 from ext_proc.translation.codec import UnspeakableError
+from ext_proc.translation.efforts import EFFORTS
 from ext_proc.translation.gemini_fields import fields, items, whole
-from ext_proc.translation.neutral import Effort, Json, Loss, Output, Reasoning, Request
+from ext_proc.translation.neutral import Json, Loss, Output, Reasoning, Request
 from ext_proc.translation.values import number, text
 
 _WHERE = "generationConfig"
@@ -95,12 +96,11 @@ def _reasoning(value: Any) -> Reasoning | None:
     where = f"{_WHERE}.thinkingConfig"
     named = fields(value, where)
     level = text(named.get("thinkingLevel"), f"{where}.thinkingLevel").lower()
-    known: dict[str, Effort] = {effort: effort for effort in get_args(Effort)}
     shown = named.get("includeThoughts")
     budget = named.get("thinkingBudget")
     if budget != -1:
         budget = whole(budget, f"{where}.thinkingBudget")
-    return Reasoning(known.get(level), budget, shown if isinstance(shown, bool) else None)
+    return Reasoning(EFFORTS.get(level), budget, shown if isinstance(shown, bool) else None)
 
 
 def _lost(named: Json) -> list[Loss]:

@@ -11,17 +11,17 @@ from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import usage
-from ext_proc.translation import call_ids, unread
+from ext_proc.translation import call_ids, efforts, unread
 from ext_proc.translation import openai_chat_parts as parts
 from ext_proc.translation import openai_chat_stream as stream
 from ext_proc.translation import openai_chat_stream_writer as writer
 from ext_proc.translation import openai_chat_tools as chat_tools
 from ext_proc.translation import openai_chat_turns as turns
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError, Written
+from ext_proc.translation.efforts import EFFORTS
 from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Choice,
-    Effort,
     Loss,
     Output,
     Reasoning,
@@ -61,7 +61,6 @@ _NUMBERS = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_pena
 _KNOWN = {name for names in _SAID.values() for name in names} | {
     *("model", "messages", "stream", "stream_options"),
 }
-EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh")
 _ESSENTIAL = {"audio", "modalities", "prediction", "tool_choice", "response_format"}
 _ANSWERED = {"modalities": ["text"]}
 
@@ -76,7 +75,7 @@ def read_request(document: Json, line: Line) -> Request:
         if any(document.get(name) is not None for name in names)
     }
     said["name"] = "filename"
-    effort = document.get("reasoning_effort")
+    effort = EFFORTS.get(string(document.get("reasoning_effort")))
     limit = document.get("max_completion_tokens") or document.get("max_tokens")
     return Request(
         model=line.model,
@@ -89,7 +88,7 @@ def read_request(document: Json, line: Line) -> Request:
         max_tokens=whole(limit, said.get("max_tokens", "")),
         stop=texts(document.get("stop"), "stop"),
         choices=document.get("n") or 1,
-        reasoning=Reasoning(effort=effort) if effort in EFFORTS else None,
+        reasoning=Reasoning(effort=effort) if effort else None,
         output=_output(document.get("response_format")),
         user=string(document.get("user") or document.get("safety_identifier")),
         said=said,
@@ -105,7 +104,7 @@ def _lost(document: Json) -> list[Loss]:
         if name not in _KNOWN and value is not None and value != _ANSWERED.get(name)
     ]
     effort = document.get("reasoning_effort")
-    if effort is not None and effort not in EFFORTS:
+    if effort is not None and string(effort) not in EFFORTS:
         missing.append("reasoning_effort")
     if chat_tools.unsaid_choice(document):
         missing.append("tool_choice")
@@ -153,7 +152,7 @@ def write_request(request: Request) -> Written:
         "seed": request.seed,
         "stop": list(request.stop) or None,
         "n": request.choices if request.choices > 1 else None,
-        "reasoning_effort": _effort(request.reasoning),
+        "reasoning_effort": efforts.effort(request.reasoning),
         "response_format": _format(request.output),
         "user": request.user or None,
     }
@@ -162,19 +161,6 @@ def write_request(request: Request) -> Written:
     if request.stream:
         written |= {"stream": True, "stream_options": {"include_usage": True}}
     return Written(written, (*losses, *lost(request, "top_k"), *unnamed))
-
-
-_BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (2048, "low"), (8192, "medium"))
-
-
-def _effort(reasoning: Reasoning | None) -> Effort | None:
-    """The effort, or the one that a budget of tokens comes to."""
-    if reasoning is None or reasoning.effort is not None:
-        return reasoning.effort if reasoning else None
-    budget = reasoning.budget_tokens
-    if budget is None or budget < 0:
-        return None
-    return next((effort for most, effort in _BUDGETS if budget <= most), "high")
 
 
 def _format(output: Output | None) -> Json | None:

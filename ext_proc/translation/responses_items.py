@@ -17,8 +17,8 @@ from ext_proc.translation.neutral import (
     ToolCall,
     ToolResult,
 )
-from ext_proc.translation.responses_parts import string
 from ext_proc.translation.responses_reasoning import unseal
+from ext_proc.translation.values import text
 
 _ROLES = ("user", "assistant", "system", "developer")
 _TOLD = frozenset({"web_search_call", "file_search_call", "mcp_list_tools"})
@@ -79,7 +79,7 @@ def read(stated: Any) -> Items:
 def _item(items: _Items, item: Any, where: str) -> None:
     if not isinstance(item, dict):
         raise UnspeakableError(where, "must be an object.")
-    kind = string(item, "type", where) or "message"
+    kind = text(item.get("type"), f"{where}.type") or "message"
     if reader := _READERS.get(kind):
         reader(items, item, where)
     else:
@@ -114,16 +114,19 @@ def _parts(items: _Items, stated: Any, where: str) -> list[Part]:
 
 
 def _call(items: _Items, item: Json, where: str) -> None:
-    call_id, name = string(item, "call_id", where), string(item, "name", where)
+    call_id, name = (
+        text(item.get("call_id"), f"{where}.call_id"),
+        text(item.get("name"), f"{where}.name"),
+    )
     if not call_id or not name:
         raise UnspeakableError(where, "needs `call_id` and `name`.")
     signature = items.signatures.get(call_id, "")
-    call = ToolCall(call_id, name, string(item, "arguments", where), signature)
+    call = ToolCall(call_id, name, text(item.get("arguments"), f"{where}.arguments"), signature)
     items.add("assistant", [call], where, open_=True)
 
 
 def _result(items: _Items, item: Json, where: str) -> None:
-    call_id = string(item, "call_id", where)
+    call_id = text(item.get("call_id"), f"{where}.call_id")
     if not call_id:
         raise UnspeakableError(f"{where}.call_id", "is missing.")
     parts = _parts(items, item.get("output"), f"{where}.output")

@@ -5,20 +5,10 @@ from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Media, Part, Refusal, Text
-from ext_proc.translation.values import data_url
+from ext_proc.translation.values import data_url, text
 
 _FILE_ID = "file-"
 """How OpenAI's own files are called; nobody else's can be named to it."""
-
-
-def string(owner: Json, key: str, where: str) -> str:
-    """A string that may be missing."""
-    value = owner.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise UnspeakableError(f"{where}.{key}" if where else key, "must be a string.")
-    return value
 
 
 def read(part: Any, where: str) -> Part | None:
@@ -27,9 +17,9 @@ def read(part: Any, where: str) -> Part | None:
         raise UnspeakableError(where, "must be an object with a `type`.")
     match part.get("type"):
         case "input_text" | "output_text" | "text":
-            return Text(string(part, "text", where), citations=_citations(part))
+            return Text(text(part.get("text"), f"{where}.text"), citations=_citations(part))
         case "refusal":
-            return Refusal(string(part, "refusal", where))
+            return Refusal(text(part.get("refusal"), f"{where}.refusal"))
         case "input_image":
             return _image(part, where)
         case "input_file":
@@ -43,22 +33,22 @@ def _citations(part: Json) -> tuple[Json, ...]:
 
 
 def _image(part: Json, where: str) -> Media:
-    detail = string(part, "detail", where)
-    if file_id := string(part, "file_id", where):
+    detail = text(part.get("detail"), f"{where}.detail")
+    if file_id := text(part.get("file_id"), f"{where}.file_id"):
         return Media("image", file_id=file_id, detail=detail)
-    media_type, data, url = _located(string(part, "image_url", where))
+    media_type, data, url = _located(text(part.get("image_url"), f"{where}.image_url"))
     if not data and not url:
         raise UnspeakableError(where, "needs `image_url` or `file_id`.")
     return Media("image", media_type, data, url, detail=detail)
 
 
 def _file(part: Json, where: str) -> Media:
-    name = string(part, "filename", where)
-    if file_id := string(part, "file_id", where):
+    name = text(part.get("filename"), f"{where}.filename")
+    if file_id := text(part.get("file_id"), f"{where}.file_id"):
         return Media("document", file_id=file_id, name=name)
-    if url := string(part, "file_url", where):
+    if url := text(part.get("file_url"), f"{where}.file_url"):
         return Media("document", url=url, name=name)
-    stated = string(part, "file_data", where)
+    stated = text(part.get("file_data"), f"{where}.file_data")
     media_type, data, _ = _located(stated)
     if not stated:
         raise UnspeakableError(where, "needs `file_data`, `file_url` or `file_id`.")

@@ -13,9 +13,9 @@ from typing import Any
 from ext_proc.call import Line
 from ext_proc.translation import responses_items, responses_tools, unread
 from ext_proc.translation.codec import Json, UnspeakableError
-from ext_proc.translation.neutral import Effort, Loss, Output, Reasoning, Request, Text
-from ext_proc.translation.responses_parts import string
-from ext_proc.translation.values import number
+from ext_proc.translation.efforts import EFFORTS
+from ext_proc.translation.neutral import Loss, Output, Reasoning, Request, Text
+from ext_proc.translation.values import number, text
 
 _ESSENTIAL = frozenset({"previous_response_id", "conversation", "background", "prompt"})
 _NUMBERS = ("temperature", "top_p")
@@ -27,17 +27,6 @@ _IDLE: Mapping[str, Any] = MappingProxyType(
     {"store": False, "truncation": "disabled", "background": False}
 )
 """Values that ask for what everybody does."""
-_EFFORTS: Mapping[str, Effort] = MappingProxyType(
-    {
-        "none": "none",
-        "minimal": "minimal",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-        "xhigh": "xhigh",
-        "max": "xhigh",
-    }
-)
 _ENCRYPTED = "reasoning.encrypted_content"
 _SAID = {
     "system": "instructions",
@@ -54,7 +43,7 @@ def read_request(document: Json, line: Line) -> Request:
     tools, choice, unusable = responses_tools.read(document)
     reasoning, output = _reasoning(document), _output(document)
     user = "safety_identifier" if document.get("safety_identifier") else "user"
-    instructions = string(document, "instructions", "")
+    instructions = text(document.get("instructions"), "instructions")
     request = Request(
         model=line.model,
         messages=items.messages,
@@ -66,7 +55,7 @@ def read_request(document: Json, line: Line) -> Request:
         max_tokens=_count(document, "max_output_tokens"),
         reasoning=reasoning,
         output=output,
-        user=string(document, user, ""),
+        user=text(document.get(user), user),
         said={**_SAID, "user": user, "name": "filename"},
         lost=(
             *items.lost,
@@ -115,11 +104,11 @@ def _reasoning(document: Json) -> Reasoning | None:
     stated = _object(document, "reasoning")
     if not stated:
         return None
-    effort = string(stated, "effort", "reasoning")
-    if effort and effort not in _EFFORTS:
-        raise UnspeakableError("reasoning.effort", f"must be one of {', '.join(_EFFORTS)}.")
+    effort = text(stated.get("effort"), "reasoning.effort")
+    if effort and effort not in EFFORTS:
+        raise UnspeakableError("reasoning.effort", f"must be one of {', '.join(EFFORTS)}.")
     summary = stated.get("summary") or stated.get("generate_summary")
-    return Reasoning(_EFFORTS.get(effort), shown=True if summary else None)
+    return Reasoning(EFFORTS.get(effort), shown=True if summary else None)
 
 
 def _output(document: Json) -> Output | None:
@@ -132,8 +121,10 @@ def _output(document: Json) -> Output | None:
             if not isinstance(schema, dict):
                 raise UnspeakableError("text.format.schema", "must be a JSON Schema.")
             strict = _flag(wanted, "strict", "text.format.")
-            name = string(wanted, "name", "text.format") or "answer"
-            return Output(schema, name, string(wanted, "description", "text.format"), strict)
+            name = text(wanted.get("name"), "text.format.name") or "answer"
+            return Output(
+                schema, name, text(wanted.get("description"), "text.format.description"), strict
+            )
         case "text" | None:
             return None
     raise UnspeakableError("text.format.type", "must be text, json_object or json_schema.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Loss, Request, Tool, ToolChoice
-from ext_proc.translation.responses_parts import string
+from ext_proc.translation.values import text
 
 _MODES = ("auto", "none", "required")
 _EMPTY: Json = {"type": "object", "properties": {}}
@@ -35,7 +35,7 @@ def read(document: Json) -> tuple[Tools, ToolChoice | None, tuple[Loss, ...]]:
 
 
 def _tool(tool: Json, where: str) -> Tool:
-    name = string(tool, "name", where)
+    name = text(tool.get("name"), f"{where}.name")
     parameters, strict = tool.get("parameters") or {}, tool.get("strict")
     if not name:
         raise UnspeakableError(f"{where}.name", "is missing.")
@@ -43,7 +43,7 @@ def _tool(tool: Json, where: str) -> Tool:
         raise UnspeakableError(f"{where}.parameters", "must be a JSON Schema.")
     if not isinstance(strict, bool | None):
         raise UnspeakableError(f"{where}.strict", "must be true or false.")
-    return Tool(name, string(tool, "description", where), parameters, strict)
+    return Tool(name, text(tool.get("description"), f"{where}.description"), parameters, strict)
 
 
 def _choice(stated: Any, tools: list[Tool]) -> tuple[Tools, ToolChoice | None, bool]:

@@ -5,7 +5,7 @@ Nothing is stored there (`store: false`): callers of other formats bring their w
 
 from typing import Any
 
-from ext_proc.translation import call_ids, responses_parts, responses_tools
+from ext_proc.translation import call_ids, efforts, responses_parts, responses_tools
 from ext_proc.translation.codec import Json, Written
 from ext_proc.translation.losses import lost
 from ext_proc.translation.neutral import (
@@ -24,8 +24,6 @@ from ext_proc.translation.responses_reasoning import to_openai
 
 _UNSAID = ("top_k", "frequency_penalty", "presence_penalty", "seed", "stop")
 _LONGEST_ID = 64
-_EFFORTS = ((0, "none"), (2048, "low"), (8192, "medium"))
-"""Up to so many tokens to think with, this effort."""
 
 
 def write_request(request: Request) -> Written:
@@ -139,14 +137,8 @@ def _reasoning(reasoning: Reasoning | None) -> Json:
     """Reasoning that is asked for is to come back in the next request: so it is encrypted."""
     if reasoning is None:
         return {}
-    effort = reasoning.effort or _effort(reasoning.budget_tokens)
+    effort = efforts.effort(reasoning)
     stated = {"effort": effort, "summary": "auto" if reasoning.shown else None}
     said = {name: value for name, value in stated.items() if value is not None}
     included = {} if effort == "none" else {"include": ["reasoning.encrypted_content"]}
     return {"reasoning": said, **included}
-
-
-def _effort(budget: int | None) -> str | None:
-    if budget is None or budget < 0:
-        return None
-    return next((effort for most, effort in _EFFORTS if budget <= most), "high")

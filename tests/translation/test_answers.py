@@ -30,9 +30,7 @@ FAILED = {
         {"usageMetadata": {"promptTokenCount": 33, "candidatesTokenCount": 4}},
     ),
     "OpenAIChat": ({"choices": [], "usage": {"prompt_tokens": 33, "completion_tokens": 4}},),
-    "AnthropicMessages": (
-        {"type": "message", "usage": {"input_tokens": 33, "output_tokens": 4}},
-    ),
+    "AnthropicMessages": ({"type": "message", "usage": {"input_tokens": 33, "output_tokens": 4}},),
     "OpenAIResponses": (
         {
             "status": "failed",
