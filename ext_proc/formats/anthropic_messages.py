@@ -56,24 +56,7 @@ def _refused(document: dict[str, Any]) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a message, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated, model = document.get("usage"), document.get("model")
-    used = usage.anthropic(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error=document.get("type") == "error",
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.anthropic)
 
 
 class _Message(msgspec.Struct):

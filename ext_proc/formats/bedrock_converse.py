@@ -59,23 +59,7 @@ def _refused(document: dict[str, Any], model: str) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode an answer."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated = document.get("usage")
-    used = usage.bedrock(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        is_error="output" not in document,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.bedrock)
 
 
 class _Message(msgspec.Struct):

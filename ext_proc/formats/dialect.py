@@ -32,7 +32,6 @@ class Response:
     usage_invalid: bool = False
     """The provider stated a usage that cannot be."""
     model: str | None = None
-    is_error: bool = False
     settle: Callable[[dict[str, Any]], None] | None = None
     """Takes out what would tell of the texts that were changed."""
     write: Callable[[dict[str, Any]], bytes] = strict.dumps
@@ -202,6 +201,38 @@ def find_answer(document: dict[str, Any], table: Table) -> Found | Reject:
     return found
 
 
+def decode_answer(
+    body: bytes,
+    table: Table,
+    count: Callable[[Any], Usage | None],
+    *,
+    states: tuple[str, str] = ("usage", "model"),
+    settle: Callable[[dict[str, Any]], None] | None = None,
+) -> Response | Reject:
+    """Decode an answer, or the error that stands in its place.
+
+    `states`: the fields that state its usage and its model; `count` reads the usage.
+    """
+    document = loads_response(body)
+    if isinstance(document, Reject):
+        return document
+    found = find_answer(document, table)
+    if isinstance(found, Reject):
+        return found
+    stated, model = map(document.get, states)
+    used = count(stated)
+    return Response(
+        document,
+        found.texts,
+        found.unscanned,
+        body,
+        usage=used,
+        usage_invalid=stated is not None and used is None,
+        model=model if isinstance(model, str) else None,
+        settle=settle,
+    )
+
+
 def loads_request(body: bytes) -> dict[str, Any] | Reject:
     """Decode a request body."""
     try:
@@ -230,4 +261,4 @@ def safe_error(document: dict[str, Any], table: Table) -> Response:
     found = Found()
     table.read_object(found, document, "Other")
     body = strict.dumps(document)
-    return Response(document, found.texts, found.unscanned, body, is_error=True)
+    return Response(document, found.texts, found.unscanned, body)

@@ -58,25 +58,8 @@ def refused_contents(contents: Any) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode an answer, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated, model = document.get("usageMetadata"), document.get("modelVersion")
-    used = usage.gemini(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error="error" in document and "candidates" not in document,
-        settle=_drop_logprobs,
-    )
+    states = ("usageMetadata", "modelVersion")
+    return dialect.decode_answer(body, RESPONSE, usage.gemini, states=states, settle=_drop_logprobs)
 
 
 def _drop_logprobs(document: dict[str, Any]) -> None:

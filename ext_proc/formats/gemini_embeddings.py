@@ -86,22 +86,8 @@ def names(request: dict[str, Any], model: str) -> bool:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated = document.get("usageMetadata")
-    used = usage.gemini(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        is_error="error" in document and "embeddings" not in document,
+    return dialect.decode_answer(
+        body, RESPONSE, usage.gemini, states=("usageMetadata", "modelVersion")
     )
 
 

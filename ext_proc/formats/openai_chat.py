@@ -73,26 +73,7 @@ def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: FBT001 -- Dia
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a chat completion, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated = document.get("usage")
-    used = usage.openai(stated)
-    model = document.get("model")
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error="error" in document and "choices" not in document,
-        settle=drop_logprobs,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.openai, settle=drop_logprobs)
 
 
 def drop_logprobs(document: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ from ext_proc.formats.openai_embeddings import Inputs, is_input
 from ext_proc.formats.openai_tables import ENVELOPE, ERROR
 from ext_proc.formats.rules import Json, Numbers, Prose, SpelledTokens, Token
 from ext_proc.formats.shapes import Each, Object
-from ext_proc.formats.texts import Found
 
 REQUEST = Object(
     {
@@ -92,24 +91,7 @@ def _refused(document: dict[str, Any]) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a completion, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = Found()
-    RESPONSE.read_object(found, document, "Other")
-    stated, model = document.get("usage"), document.get("model")
-    used = usage.openai(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error="error" in document and "choices" not in document,
-        settle=openai_chat.drop_logprobs,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.openai, settle=openai_chat.drop_logprobs)
 
 
 class _Choice(msgspec.Struct):

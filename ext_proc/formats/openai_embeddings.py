@@ -101,24 +101,7 @@ def is_input(given: Any) -> bool:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated, model = document.get("usage"), document.get("model")
-    used = usage.openai(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error="error" in document and "data" not in document,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.openai)
 
 
 class _Stated(msgspec.Struct):

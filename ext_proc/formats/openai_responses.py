@@ -59,25 +59,7 @@ def _refused(document: dict[str, Any]) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a response, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    stated, model = document.get("usage"), document.get("model")
-    used = usage.responses(stated)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=used,
-        usage_invalid=stated is not None and used is None,
-        model=model if isinstance(model, str) else None,
-        is_error=document.get("error") is not None,
-        settle=_drop_logprobs,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.responses, settle=_drop_logprobs)
 
 
 def _drop_logprobs(document: dict[str, Any]) -> None:

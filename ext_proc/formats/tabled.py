@@ -114,7 +114,6 @@ class Tabled:
             usage=measured.usage,
             usage_invalid=measured.usage_invalid,
             model=measured.model,
-            is_error="error" in document and self.holds not in document,
         )
 
     def measure(self, body: bytes) -> Measured:

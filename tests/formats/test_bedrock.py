@@ -367,7 +367,8 @@ def test_answers_are_read_with_and_without_guards():
     wrong = json.dumps({**without, "usage": {"inputTokens": "1"}}).encode()
     assert DIALECT.measure(wrong).usage_invalid
     assert DIALECT.decode_response(wrong).usage_invalid
-    assert DIALECT.decode_response(b'{"message": "no"}').is_error
+    (text,) = DIALECT.decode_response(b'{"message": "no"}').texts
+    assert text.value == '{"message":"no"}'
 
 
 @contextmanager
