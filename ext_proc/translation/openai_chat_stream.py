@@ -110,7 +110,8 @@ class Reader(SseReader):
 
     def _ended(self) -> Iterator[Delta]:
         for choice, number in self._unargued:
-            yield CallPiece(number, "{}", choice)
+            if self._finishes.get(choice) != "length":  # else they were cut off
+                yield CallPiece(number, "{}", choice)
         for choice, reason in self._finishes.items():
             calls = choice in self._numbered
             yield Finished(finish(reason, calls=calls) or "stop", choice=choice)

@@ -7,12 +7,16 @@ reader's own affair.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from crds.plan import Format
 from ext_proc.formats.protobuf import camel
 from ext_proc.translation.neutral import Loss
+
+_MOST = 100
+"""Losses of one request: nobody is told of more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ Shape = Mapping[str, "Shape"] | frozenset[str] | Each | By | Within | None
 def losses(format_: Format, document: dict[str, Any]) -> Iterator[Loss]:
     """Name what stands in a request and is not read; its top-level fields are the reader's."""
     spell = camel if format_ == "GeminiContent" else str
-    yield from _unread(document, Within(SHAPES[format_]), "", spell)
+    yield from islice(_unread(document, Within(SHAPES[format_]), "", spell), _MOST)
 
 
 def _unread(value: Any, shape: Shape, where: str, spell: Callable[[str], str]) -> Iterator[Loss]:

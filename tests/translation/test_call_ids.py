@@ -50,21 +50,21 @@ def test_calls_of_an_answer_have_ids_of_their_own(no_id):
     assert not {*ids_of(completion([call(no_id)], created=2))} & {*ids}
 
 
-def streamed(*deltas, created=1):
+def streamed(*deltas, created=1, finish="stop"):
     """What is read of a stream of deltas."""
     reader = CHAT.reader()
     chunks = [
         {"created": created, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
         for delta in deltas
     ]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     sent = b"".join(sse.encode(json.dumps(each).encode()) for each in (*chunks, end))
     return [*reader.feed(sent), *reader.end()]
 
 
-def called(*pieces, created=1):
+def called(*pieces, **more):
     """The calls of a stream: each delta has these; as id, name and arguments, by number."""
-    read = streamed(*({"tool_calls": each} for each in pieces), created=created)
+    read = streamed(*({"tool_calls": each} for each in pieces), **more)
     calls = {each.index: [each.id, each.name, ""] for each in read if isinstance(each, CallBegan)}
     assert list(calls) == list(range(len(calls)))
     for each in read:
@@ -123,6 +123,11 @@ def test_calls_without_ids_and_indexes():
 def test_a_call_of_whose_arguments_nothing_came_has_none():
     told = called([{"index": 0, "id": "a", "function": {"name": "f"}}])
     assert told == [["a", "f", "{}"]]
+
+
+def test_a_call_that_was_cut_off_is_not_completed():
+    began = {"index": 0, "id": "a", "function": {"name": "f"}}
+    assert called([began], finish="length") == [["a", "f", ""]]
 
 
 @pytest.mark.parametrize("no_id", NO_IDS, ids=str)

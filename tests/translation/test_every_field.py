@@ -406,3 +406,10 @@ def test_a_field_is_read_or_named_as_lost(place, name, of):
     values = samples(of)
     assert values
     assert heard(place, name, values) is (f"{place.name}-{name}" not in NOTHING)
+
+
+def test_what_is_not_read_is_named_within_a_bound():
+    """A hostile body has a million names."""
+    odd = {f"k{n}": 1 for n in range(1000)}
+    request = read("AnthropicMessages", {**HI, "metadata": odd})
+    assert len(request.lost) == 100
