@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.fuzz import targets
 from tests.translation import frames
 from tests.translation.matrix.cells import FORMATS
+
+RECORDED = Path(__file__).parents[1] / "translation" / "recorded"
 
 
 def of(target: str) -> Iterator[bytes]:
@@ -26,6 +29,10 @@ def _events() -> Iterator[bytes]:
     for place, format_ in enumerate(targets._SSE):
         for number, raw in enumerate(FORMATS[format_].streams.values()):
             yield bytes([place, number % len(targets.FORMATS), 17]) + raw
+    for path in sorted((RECORDED / "openai_chat").glob("*.sse")):
+        chat = targets._SSE.index("OpenAIChat")
+        for caller in range(len(targets.FORMATS)):
+            yield bytes([chat, caller, 17]) + path.read_bytes()
 
 
 def _messages() -> Iterator[bytes]:

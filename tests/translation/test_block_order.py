@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -187,3 +188,36 @@ def test_twice_the_stream_is_twice_the_work(stream):
 
     work(1)
     assert steps(lambda: work(400)) < 3 * steps(lambda: work(200))
+
+
+RECORDED = Path(__file__).parent / "recorded" / "openai_chat"
+CALLED = {
+    "calls_mixed_with_words": [
+        ("weather", {"city": "Paris}"}),
+        ("clock", {"zone": "CET"}),
+        ("now", {}),
+    ],
+    "calls_without_ids_or_indexes": [("weather", {"city": "Paris"}), ("weather", {"city": "Rome"})],
+    "calls_all_numbered_zero": [("weather", {"city": "Paris"}), ("weather", {"city": "Rome"})],
+}
+
+
+@pytest.mark.parametrize("caller", [each for each in CALLERS if each != "OpenAIChat"])
+@pytest.mark.parametrize("name", CALLED)
+def test_streams_of_servers_that_go_their_own_ways(name, caller):
+    """Every call arrives, with an id of its own; and the words between them."""
+    answer = Answer("OpenAIChat", caller, ASKED)
+    raw = answer.feed((RECORDED / f"{name}.sse").read_bytes()) + answer.end()
+    assert answer.failed is None
+    reader = CODECS[caller].reader()
+    read = [*reader.feed(raw), *reader.end()]
+    began = [each for each in read if isinstance(each, CallBegan)]
+    told = [
+        (each.name, json.loads("".join(m.arguments for m in read if isinstance(m, CallPiece) and m.index == each.index)))
+        for each in began
+    ]  # fmt: skip
+    assert told == CALLED[name]
+    assert len({each.id for each in began} - {""}) == len(began)
+    words = "".join(each.text for each in read if isinstance(each, TextPiece))
+    assert words == ("I look both up. One moment." if "words" in name else "")
+    assert [each.finish for each in read if isinstance(each, Finished)] == ["tool_calls"]

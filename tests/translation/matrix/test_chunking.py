@@ -27,7 +27,12 @@ from tests.translation.matrix.cells import ASKED, FORMATS
 from tests.translation.matrix.features import ANSWERS, PLANTED
 
 RECORDED = Path(__file__).parents[1] / "recorded"
-FOLDERS = {"gemini": "GeminiContent", "responses": "OpenAIResponses", "bedrock": "BedrockConverse"}
+FOLDERS = {
+    "openai_chat": "OpenAIChat",
+    "gemini": "GeminiContent",
+    "responses": "OpenAIResponses",
+    "bedrock": "BedrockConverse",
+}
 FORMAT_OF = {"openai": "OpenAIChat", "anthropic": "AnthropicMessages", "gemini": "GeminiContent"}
 INSPECTED = Path(__file__).parents[2] / "formats" / "streams"
 DETECTOR = pii.detector(("Email", "CreditCard"))
