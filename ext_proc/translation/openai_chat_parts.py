@@ -16,6 +16,7 @@ from ext_proc.translation.neutral import (
 )
 from ext_proc.translation.values import (
     GEMINI_SIGNED,
+    as_text,
     data_url,
     listed,
     mapping,
@@ -98,12 +99,18 @@ def calls(message: Json, name_call: Callable[[str, str], str]) -> Iterator[ToolC
         yield ToolCall(
             id=name_call(name, string(each.get("id"))),
             name=name,
-            arguments=string(function.get("arguments") or function.get("input")),
+            arguments=arguments_of(function) or string(function.get("input")),
             signature=string(extra.get("thought_signature")).removeprefix(GEMINI_SIGNED),
         )
     if isinstance(called := message.get("function_call"), dict):
         name = string(called.get("name"))
-        yield ToolCall(name_call(name, ""), name, string(called.get("arguments")))
+        yield ToolCall(name_call(name, ""), name, arguments_of(called))
+
+
+def arguments_of(function: Json) -> str:
+    """JSON as text; some servers leave it an object."""
+    given = function.get("arguments")
+    return as_text(given) if isinstance(given, dict) else string(given)
 
 
 def read_answer(message: Json, name_call: Callable[[int, str], str]) -> tuple[Part, ...]:

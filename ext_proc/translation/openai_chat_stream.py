@@ -160,7 +160,7 @@ class Reader(SseReader):
                 string(signature.get("thought_signature")),
                 at,
             )
-        if arguments := string(function.get("arguments")):
+        if arguments := parts.arguments_of(function):
             called.argued = True
             self._unargued.pop((at, called.number), None)
             yield CallPiece(called.number, arguments, at)

@@ -230,3 +230,10 @@ def pairs(value):
     if isinstance(value, list):
         for each in value:
             yield from pairs(each)
+
+
+def test_arguments_that_are_an_object_are_not_lost():
+    """Some servers do not write them as text."""
+    (choice,) = CHAT.read_response(completion([call({}, arguments={"a": 1})])).choices
+    assert choice.parts[0].arguments == '{"a":1}'
+    assert called([call({"id": "a"}, "f", {"a": 1}, index=0)]) == [["a", "f", '{"a":1}']]

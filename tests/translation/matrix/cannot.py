@@ -49,6 +49,16 @@ APART = (
         "Gemini API, Thought signatures",
     ),
     Apart(
+        "how closely a picture is to be looked at, at providers other than OpenAI's",
+        "OpenAI API reference, Chat completions",
+    ),
+    Apart(
+        "names of documents that are words, at a provider asked in OpenAIChat, and of all in"
+        " GeminiContent",
+        "Gemini API, Blob",
+    ),
+    Apart("how long a cache is to last", "Anthropic API reference, Messages"),
+    Apart(
         "reasoning that nothing proves, back to a provider of OpenAIChat",
         "OpenAI API reference, Chat completions",
     ),
