@@ -45,9 +45,7 @@ def provider_error(status: int, body: bytes) -> Response:
     return dialect.safe_error(errors.anthropic_provider(status, body), ERROR)
 
 
-TABLED = Tabled(
-    "AnthropicTokenCount", REQUEST, RESPONSE, "input_tokens", lambda _: "", stated=_uncounted
-)
+TABLED = Tabled("AnthropicTokenCount", REQUEST, RESPONSE, lambda _: "", stated=_uncounted)
 DIALECT = replace(
     TABLED.as_dialect(),
     decode_request=decode_request,

@@ -68,7 +68,6 @@ TABLED = Tabled(
     "OpenAIImages",
     REQUEST,
     RESPONSE,
-    "data",
     _wrong,
     makes="image_answer",
     events=Events(EVENT, _TYPES),

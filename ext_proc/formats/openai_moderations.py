@@ -49,7 +49,6 @@ TABLED = Tabled(
     "OpenAIModerations",
     REQUEST,
     RESPONSE,
-    "results",
     _wrong,
     default_model="omni-moderation-latest",
 )

@@ -42,7 +42,6 @@ TABLED = Tabled(
     "OpenAISpeech",
     REQUEST,
     EVENT,
-    "audio",
     _wrong,
     makes="audio_answer",
     events=Events(EVENT, _TYPES),

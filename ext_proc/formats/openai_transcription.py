@@ -126,7 +126,6 @@ def _dialect(name: Format) -> Dialect:
         name,
         REQUEST,
         RESPONSE,
-        "text",
         _wrong,
         events=EVENTS,
         stated=_stated,

@@ -96,7 +96,6 @@ TABLED = Tabled(
     "Rerank",
     REQUEST,
     RESPONSE,
-    "results",
     _wrong,
     stated=_stated,
     count=usage.rerank,

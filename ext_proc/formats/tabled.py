@@ -49,8 +49,6 @@ class Tabled:
     name: Format
     request: Table
     response: Table
-    holds: str
-    """The field that only an answer has, and no error."""
     wrong: Callable[[dict[str, Any]], str]
     """What keeps a request from being read, in words; empty if nothing does."""
     default_model: str = ""
