@@ -6,7 +6,7 @@ Source: `models.embedContent` of the Gemini API reference, and of the Vertex AI 
 from dataclasses import replace
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, gemini_embeddings
+from ext_proc.formats import dialect, gemini_embeddings, usage
 from ext_proc.formats.dialect import Response
 from ext_proc.formats.gemini_embeddings import ASKED, VECTOR
 from ext_proc.formats.gemini_tables import USAGE
@@ -44,21 +44,7 @@ def decode_request(body: bytes, line: Line) -> Call | Reject:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
-    document = dialect.loads_response(body)
-    if isinstance(document, Reject):
-        return document
-    found = dialect.find_answer(document, RESPONSE)
-    if isinstance(found, Reject):
-        return found
-    measured = gemini_embeddings.measure(body)
-    return Response(
-        document,
-        found.texts,
-        found.unscanned,
-        body,
-        usage=measured.usage,
-        usage_invalid=measured.usage_invalid,
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.gemini, states=gemini_embeddings.STATES)
 
 
 DIALECT = replace(

@@ -84,11 +84,13 @@ def names(request: dict[str, Any], model: str) -> bool:
     return named is None or (isinstance(named, str) and named.removeprefix("models/") == model)
 
 
+STATES = ("usageMetadata", "modelVersion")
+"""What an answer may say of its usage and model."""
+
+
 def decode_response(body: bytes) -> Response | Reject:
     """Decode the answer, or the error that stands in its place."""
-    return dialect.decode_answer(
-        body, RESPONSE, usage.gemini, states=("usageMetadata", "modelVersion")
-    )
+    return dialect.decode_answer(body, RESPONSE, usage.gemini, states=STATES)
 
 
 class _Stated(msgspec.Struct, rename="camel"):

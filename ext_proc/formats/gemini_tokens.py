@@ -75,9 +75,7 @@ def estimate(tokens: int) -> bytes:
     return orjson.dumps({"totalTokens": tokens})
 
 
-TABLED = Tabled(
-    "GeminiTokenCount", REQUEST, RESPONSE, "totalTokens", lambda _: "", stated=_uncounted
-)
+TABLED = Tabled("GeminiTokenCount", REQUEST, RESPONSE, lambda _: "", stated=_uncounted)
 DIALECT = replace(
     TABLED.as_dialect(),
     decode_request=decode_request,
