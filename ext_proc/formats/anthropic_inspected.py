@@ -8,9 +8,10 @@ inspected whole. Streams that no guard inspects are in `anthropic_stream`.
 from collections.abc import Callable
 from typing import Any
 
+from crds.plan import Origin
 from ext_proc.call import Reject
 from ext_proc.formats import errors, sse, strict, usage
-from ext_proc.formats.anthropic_tables import ERROR, EVENT, FIRST, MESSAGE_DELTA, STREAMED
+from ext_proc.formats.anthropic_tables import ERROR, EVENT, FIRST, MESSAGE_DELTA, STREAMED, WHOLES
 from ext_proc.formats.codec import BrokenStreamError, Tally
 from ext_proc.formats.rules import Data, is_token
 from ext_proc.formats.scans import Scans
@@ -125,11 +126,20 @@ class Inspected(Stated):
                     raise BrokenStreamError("A guard would change the name of a field.")
             else:
                 whole.append(name)
-        if whole:
-            found = Found()
-            found.rest(delta, whole, origin)
-            self._scans.texts(found.texts)
+        self._inspect(kind, delta, whole, origin)
         return bears or bool(whole)
+
+    def _inspect(self, kind: str, delta: dict[str, Any], names: list[str], origin: Origin) -> None:
+        """Inspect fields of a delta that come whole."""
+        found, unknown = Found(), []
+        for name in names:
+            if rule := WHOLES.get((kind, name)):
+                rule.read(found, delta, name, origin)
+            else:
+                unknown.append(name)
+        if unknown:
+            found.rest(delta, unknown, origin)
+        self._scans.texts(found.texts)
 
     def _signature(self, index: int, event: dict[str, Any], delta: dict[str, Any]) -> bytes:
         """Keep a signature until what it signs has gone out."""

@@ -18,9 +18,21 @@ _CALL: dict[str, Rule] = {
     "input": Json(),
     "caller": Json(),
 }
-_CITED = Each(Json())
-
-
+_NUMBERED = (
+    *("document_index", "search_result_index", "start_char_index", "end_char_index"),
+    *("start_page_number", "end_page_number", "start_block_index", "end_block_index"),
+)
+CITATION = Object(
+    {
+        "type": Token(),
+        **{name: Prose() for name in ("cited_text", "document_title", "title", "url", "source")},
+        **dict.fromkeys(_NUMBERED, Token()),
+        "file_id": Token(),
+        "encrypted_index": Data(),
+    }
+)
+_CITED = Each(CITATION)
+_CITES = Object({"enabled": Token()})
 _TEXT = Object({**_BLOCK, "text": Prose(), "citations": _CITED}, strict=True)
 _INNER = Parts({"text": _TEXT})
 
@@ -48,7 +60,7 @@ _DOCUMENT = Object(
         "source": _source("file"),
         "title": Prose(),
         "context": Prose(),
-        "citations": Json(),
+        "citations": _CITES,
     },
     strict=True,
 )
@@ -58,7 +70,7 @@ _SEARCH = Object(
         "source": Prose(),
         "title": Prose(),
         "content": Each(_INNER),
-        "citations": Json(),
+        "citations": _CITES,
     },
     origin="ToolResults",
     strict=True,
@@ -179,3 +191,5 @@ FIRST: dict[str, tuple[str, str]] = {
     "thinking": ("thinking", "thinking_delta"),
 }
 """Blocks that may start with the first piece of their text: the field, and the delta it is."""
+WHOLES: dict[tuple[str, str], Rule] = {("citations_delta", "citation"): CITATION}
+"""Fields of deltas that come whole, by the type of delta."""

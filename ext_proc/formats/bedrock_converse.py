@@ -96,6 +96,8 @@ def _written(block: dict[str, Any]) -> str:
     match block:
         case {"text": str(text)} | {"reasoningContent": {"reasoningText": {"text": str(text)}}}:
             return text
+        case {"citationsContent": {"content": [*pieces]}}:
+            return "".join(str(each.get("text", "")) for each in pieces if isinstance(each, dict))
         case {"toolUse": {"input": called}}:
             return msgspec.json.encode(called).decode()
     return ""

@@ -18,6 +18,7 @@ from ext_proc.formats.rules import is_token
 from ext_proc.formats.scans import Scans
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
+from ext_proc.formats.waiting import Waiting
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
@@ -36,6 +37,8 @@ class Inspected(Stated):
         self._scans = scans
         self._signatures: dict[int, list[bytes]] = {}
         """By open block."""
+        self._citations: Waiting[int] = Waiting()
+        """By open block, whose words go out before."""
         self._stopped: set[int] = set()
         self._events: dict[str, Callable[[Json], bytes]] = {
             "contentBlockStart": self._start,
@@ -91,6 +94,8 @@ class Inspected(Stated):
             raise BrokenStreamError("A piece of the provider's stream is not what it should be.")
         bears = self._pieces(index, delta, ())
         passed = self._whole("contentBlockDelta", event)
+        if set(delta) == {"citation"}:
+            return self._cite(index, event)
         thought = delta.get(_SIGNATURE[0])
         if len(delta) == 1 and isinstance(thought, dict) and set(thought) == {_SIGNATURE[1]}:
             self._signatures[index].append(passed)
@@ -98,6 +103,15 @@ class Inspected(Stated):
                 raise BrokenStreamError("A block of the provider's stream has too many signatures.")
             return b""
         return passed if bears else b""
+
+    def _cite(self, index: int, event: Json) -> bytes:
+        """Keep a citation until the words before it have gone out."""
+        citation = event["delta"]["citation"]
+        goes_on = isinstance(citation, dict) and set(citation) == {"sourceContent"}
+        if goes_on and index in self._citations.texts():
+            raise BrokenStreamError("A citation of the provider's stream comes in pieces.")
+        self._citations.keep(index, event)
+        return b""
 
     def _pieces(self, index: int, node: Json, path: Path) -> bool:
         """Inspect the fields of a delta; tell whether any of them goes on now."""
@@ -183,6 +197,8 @@ class Inspected(Stated):
         ]
         if self.blocked:
             return b""
+        waiting = self._citations.take(index)
+        rest += [eventstream.event("contentBlockDelta", strict.dumps(each)) for each in waiting]
         rest += self._signatures[index]
         self._signatures[index] = []
         return b"".join(rest)

@@ -16,6 +16,26 @@ _CACHE_POINT = Object({"type": Token(), "ttl": Token()})
 _SAID = Each(Object({"text": Prose()}))
 
 
+_PLACE = Numbers()
+CITATION = Object(
+    {
+        "title": Prose(),
+        "source": Prose(),
+        "sourceContent": _SAID,
+        "location": Union(
+            {
+                "web": Object({"url": Prose(), "domain": Prose()}),
+                "documentChar": _PLACE,
+                "documentPage": _PLACE,
+                "documentChunk": _PLACE,
+                "searchResultLocation": _PLACE,
+            }
+        ),
+    }
+)
+_CITES = Object({"enabled": Token()})
+
+
 def _media(kind: str, more: Mapping[str, Rule] | None = None) -> Object:
     """A picture, a document, a sound or a film."""
     s3 = Object({"uri": Url(kind), "bucketOwner": Token()}, strict=True)
@@ -28,10 +48,10 @@ def _media(kind: str, more: Mapping[str, Rule] | None = None) -> Object:
 
 
 _IMAGE = _media("image", {"error": Json()})
-_DOCUMENT = _media("file", {"name": Prose(), "context": Prose(), "citations": Json()})
+_DOCUMENT = _media("file", {"name": Prose(), "context": Prose(), "citations": _CITES})
 _VIDEO = _media("video")
 _SEARCH = Object(
-    {"source": Prose(), "title": Prose(), "content": _SAID, "citations": Json()},
+    {"source": Prose(), "title": Prose(), "content": _SAID, "citations": _CITES},
     origin="ToolResults",
     strict=True,
 )
@@ -86,7 +106,7 @@ BLOCK = Union(
         "guardContent": _GUARDED,
         "cachePoint": _CACHE_POINT,
         "reasoningContent": _REASONING,
-        "citationsContent": Object({"content": _SAID, "citations": Each(Json())}, strict=True),
+        "citationsContent": Object({"content": _SAID, "citations": Each(CITATION)}, strict=True),
         "searchResult": _SEARCH,
     }
 )
@@ -182,7 +202,7 @@ WHOLES: Mapping[tuple[str, ...], Rule] = {
     ("reasoningContent", "signature"): Data(),
     ("reasoningContent", "redactedContent"): Data("encrypted"),
     ("image",): _IMAGE,
-    ("citation",): Json(),
+    ("citation",): CITATION,
     ("toolResult", "json"): Json("ToolResults"),
 }
 """Fields of a delta that are inspected as they come."""

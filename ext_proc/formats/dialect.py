@@ -32,7 +32,7 @@ class Response:
     usage_invalid: bool = False
     """The provider stated a usage that cannot be."""
     model: str | None = None
-    settle: Callable[[dict[str, Any]], None] | None = None
+    settle: Callable[[], None] | None = None
     """Takes out what would tell of the texts that were changed."""
     write: Callable[[dict[str, Any]], bytes] = strict.dumps
 
@@ -41,7 +41,7 @@ class Response:
         if not any(text.changed for text in self.texts):
             return self.original
         if self.settle is not None:
-            self.settle(self.document)
+            self.settle()
         return self.write(self.document)
 
 
@@ -207,11 +207,12 @@ def decode_answer(
     count: Callable[[Any], Usage | None],
     *,
     states: tuple[str, str] = ("usage", "model"),
-    settle: Callable[[dict[str, Any]], None] | None = None,
+    settle: Callable[[dict[str, Any]], Callable[[], None]] | None = None,
 ) -> Response | Reject:
     """Decode an answer, or the error that stands in its place.
 
-    `states`: the fields that state its usage and its model; `count` reads the usage.
+    `states`: the fields that state its usage and its model; `count` reads the usage; `settle` looks
+    at the document before any text is changed.
     """
     document = loads_response(body)
     if isinstance(document, Reject):
@@ -229,7 +230,7 @@ def decode_answer(
         usage=used,
         usage_invalid=stated is not None and used is None,
         model=model if isinstance(model, str) else None,
-        settle=settle,
+        settle=settle(document) if settle is not None else None,
     )
 
 

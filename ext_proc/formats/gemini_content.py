@@ -5,12 +5,13 @@ hide; the rest is left to the provider. Which fields are text is in `gemini_tabl
 `gemini_stream`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, gemini_stream, usage
+from ext_proc.formats import counted, dialect, errors, gemini_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.gemini_tables import ERROR, REQUEST, RESPONSE, ROLES
 
@@ -59,16 +60,31 @@ def refused_contents(contents: Any) -> Reject | None:
 def decode_response(body: bytes) -> Response | Reject:
     """Decode an answer, or the error that stands in its place."""
     states = ("usageMetadata", "modelVersion")
-    return dialect.decode_answer(body, RESPONSE, usage.gemini, states=states, settle=_drop_logprobs)
+    return dialect.decode_answer(body, RESPONSE, usage.gemini, states=states, settle=_settle)
 
 
-def _drop_logprobs(document: dict[str, Any]) -> None:
-    """Take out the tokens of texts that were changed: they would spell what was redacted."""
-    candidates = document.get("candidates")
-    for candidate in candidates if isinstance(candidates, list) else [candidates]:
-        if isinstance(candidate, dict):
+def _settle(document: dict[str, Any]) -> Callable[[], None]:
+    """What takes out what would tell of texts that were changed, or no longer fits them."""
+    stated = document.get("candidates")
+    listed = stated if isinstance(stated, list) else [stated]
+    candidates = [each for each in listed if isinstance(each, dict)]
+    drop = counted.settle(candidates, _words, counted.drop_grounding)
+
+    def settle() -> None:
+        drop()
+        for candidate in candidates:
             candidate.pop("logprobsResult", None)
             candidate.pop("logprobs_result", None)
+
+    return settle
+
+
+def _words(candidate: dict[str, Any]) -> Any:
+    """What numbers beside it count."""
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    listed = parts if isinstance(parts, list) else [parts]
+    return [part.get("text") for part in listed if isinstance(part, dict)]
 
 
 class _Content(msgspec.Struct):

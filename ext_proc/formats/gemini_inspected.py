@@ -6,11 +6,12 @@ event that says why the candidates ended, which waits for it. Calls and all else
 with their probabilities are dropped, since they would spell what is held back.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from crds.plan import Origin
 from ext_proc.call import Call, Reject
-from ext_proc.formats import errors, sse, strict, usage
+from ext_proc.formats import counted, errors, sse, strict, usage
 from ext_proc.formats.codec import BrokenStreamError, Tally
 from ext_proc.formats.gemini_tables import ERROR, RESPONSE
 from ext_proc.formats.gemini_tables import Part as PartRule
@@ -19,6 +20,7 @@ from ext_proc.formats.rules import Path
 from ext_proc.formats.scans import Scans
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
+from ext_proc.formats.waiting import Waiting
 
 Json = dict[str, Any]
 Place = tuple[int, str, bool]
@@ -39,6 +41,8 @@ class Inspected(Stated):
         self._stated: Json = {}
         self._open: set[int] = set()
         self._last: dict[int, Json] = {}
+        self._sources: Waiting[int] = Waiting()
+        """By candidate; they count the bytes of its words."""
 
     @property
     def blocked(self) -> bool:
@@ -63,6 +67,8 @@ class Inspected(Stated):
         rest = [self._rest(place, text) for place, text in self._scans.finish(lambda _: True)]
         if self.blocked:
             return b""
+        sources = [each for index in self._sources.texts() for each in self._sourced(index)]
+        rest += [{"candidates": [each], **self._envelope} for each in sources]
         if self._last:
             ends = [candidate for _, candidate in sorted(self._last.items())]
             rest.append({"candidates": ends, **self._stated, **self._envelope})
@@ -127,10 +133,23 @@ class Inspected(Stated):
         is_json = self._json and not thought and value.lstrip()[:1] in ("", "{", "[")
         return self._scans.push((index, name, thought), origin, value, is_json=is_json)
 
+    def _sourced(self, index: int) -> Iterator[Json]:
+        """What the words of a candidate rest on; the last of it goes where it says why it ended."""
+        kept = self._sources.take(index)
+        for each in kept:
+            if self._scans.changed((index, "text", False)):
+                counted.drop_grounding(each)
+        if kept and index in self._last:
+            self._last[index] = {**self._last[index], **kept.pop()}
+        yield from ({**each, "index": index} for each in kept)
+
     def _goes_on(self, index: int, candidate: Json) -> bool:
         """Keep how a candidate ended for the end; tell whether anything of it goes on now."""
+        sources = {name: candidate.pop(name) for name in list(candidate) if camel(name) in _CITED}
+        if sources:
+            self._sources.keep(index, sources)
         if candidate.get("finishReason") is None:
-            return True
+            return not sources or not {"index"}.issuperset(candidate)
         ends = {name: value for name, value in candidate.items() if name != "content"}
         self._last[index] = {**ends, "index": index}
         for name in list(candidate):
@@ -182,4 +201,5 @@ def _known() -> frozenset[str]:
     return frozenset(part.message.rules)
 
 
+_CITED = ("groundingMetadata", "citationMetadata")
 _KNOWN = _known()

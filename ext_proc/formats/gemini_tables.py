@@ -216,6 +216,26 @@ _STATED: dict[str, Rule] = {
 }
 USAGE = Message(_STATED, strict=False)
 _RATED = Each(Message(_RATING, strict=False))
+_SEGMENT: dict[str, Rule] = {
+    **dict.fromkeys(("partIndex", "startIndex", "endIndex"), Token()),
+    "text": Prose(),
+}
+_SUPPORT: dict[str, Rule] = {
+    "segment": Message(_SEGMENT, strict=False),
+    "groundingChunkIndices": Each(Token()),
+    "confidenceScores": Each(Token()),
+}
+_PAGE = Message({name: Prose() for name in ("uri", "title", "domain", "text")}, strict=False)
+_CHUNK: dict[str, Rule] = {"web": _PAGE, "retrievedContext": _PAGE, "maps": _PAGE}
+_GROUNDING: dict[str, Rule] = {
+    "groundingChunks": Each(Message(_CHUNK, strict=False)),
+    "groundingSupports": Each(Message(_SUPPORT, strict=False)),
+}
+_CITATION: dict[str, Rule] = {
+    **dict.fromkeys(("startIndex", "endIndex"), Token()),
+    **{name: Prose() for name in ("uri", "title", "license")},
+}
+_CITATIONS: dict[str, Rule] = {"citations": Each(Message(_CITATION, strict=False))}
 _CANDIDATE: dict[str, Rule] = {
     "index": Token(),
     "content": _content("Assistant", strict=False, roles=False),
@@ -224,8 +244,8 @@ _CANDIDATE: dict[str, Rule] = {
     "tokenCount": Token(),
     "avgLogprobs": Token(),
     "safetyRatings": _RATED,
-    "citationMetadata": Json(),
-    "groundingMetadata": Json(),
+    "citationMetadata": Message(_CITATIONS, strict=False),
+    "groundingMetadata": Message(_GROUNDING, strict=False),
     "urlContextMetadata": Json(),
     "logprobsResult": Spelled(),
 }

@@ -4,12 +4,13 @@ Checked is what a difference between us and a provider could hide; the rest is l
 provider. Which fields are text is in `openai_tables`; streams are in `openai_stream`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, openai_stream, strict, usage
+from ext_proc.formats import counted, dialect, errors, openai_stream, strict, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR, REQUEST, RESPONSE, ROLES
 
@@ -73,7 +74,30 @@ def encode_request(call: Call, ask_usage: bool) -> bytes:  # noqa: FBT001 -- Dia
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a chat completion, or the error that stands in its place."""
-    return dialect.decode_answer(body, RESPONSE, usage.openai, settle=drop_logprobs)
+    return dialect.decode_answer(body, RESPONSE, usage.openai, settle=_settle)
+
+
+def _settle(document: dict[str, Any]) -> Callable[[], None]:
+    """What takes out what would tell of texts that were changed, or no longer fits them."""
+    choices = document.get("choices")
+    owners = [each.get("message") for each in _objects(choices)]
+    drop = counted.settle(_objects(owners), _words, counted.drop_annotations)
+
+    def settle() -> None:
+        drop()
+        drop_logprobs(document)
+
+    return settle
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
+def _words(message: dict[str, Any]) -> Any:
+    """What annotations count."""
+    content = message.get("content")
+    return [each.get("text") for each in _objects(content)] or content
 
 
 def drop_logprobs(document: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ A prompt may be token ids, which cannot be read here and are recorded. Source: t
 completions. Streams are in `openai_completions_stream`.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -91,7 +92,12 @@ def _refused(document: dict[str, Any]) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a completion, or the error that stands in its place."""
-    return dialect.decode_answer(body, RESPONSE, usage.openai, settle=openai_chat.drop_logprobs)
+    return dialect.decode_answer(
+        body,
+        RESPONSE,
+        usage.openai,
+        settle=lambda document: partial(openai_chat.drop_logprobs, document),
+    )
 
 
 class _Choice(msgspec.Struct):

@@ -18,6 +18,7 @@ from ext_proc.formats.rules import Json, is_base64, is_token
 from ext_proc.formats.scans import Scans
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
+from ext_proc.formats.waiting import Waiting
 
 Place = tuple[int, tuple[str | int, ...]]
 """The choice, and the way to the text in its delta; a number is a list item's `index`."""
@@ -43,6 +44,10 @@ class Inspected(Stated):
         self._total: dict[str, Any] | None = None
         self._done = False
         self._whole_lists: set[Place] = set()
+        self._annotations: Waiting[int] = Waiting()
+        """By choice; they count the characters of its content."""
+        self._listed: set[int] = set()
+        """Choices whose content is no string: nobody knows what is counted."""
 
     @property
     def blocked(self) -> bool:
@@ -66,9 +71,10 @@ class Inspected(Stated):
 
     def finish(self) -> bytes:
         """Return what was held back, then how the choices ended, then the usage."""
-        rest = [self._rest(place, text) for place, text in self._scans.finish(lambda _: True)]
+        rest = [self._held(place, text) for place, text in self._scans.finish(lambda _: True)]
         if self.blocked:
             return b""
+        rest += self._annotated()
         ends = [chunk for _, chunk in sorted(self._last.items())]
         if self._total is not None:
             ends.append(self._total)
@@ -118,6 +124,10 @@ class Inspected(Stated):
         self._open.add(index)
         if "logprobs" in choice:
             choice["logprobs"] = None
+        if not isinstance(delta.get("content"), str | None):
+            self._listed.add(index)
+        if isinstance(delta.get("annotations"), list):
+            self._annotate(index, delta)
         bears = self._object(index, (), delta)
         if choice.get("finish_reason") is not None:
             self._last[index] = {**chunk, "choices": [{**choice, "delta": {}}]}
@@ -142,6 +152,26 @@ class Inspected(Stated):
             if _names(place) not in _KNOWN and self._scans.whole("Assistant", key) != key:
                 del node[key]
         return bears
+
+    def _annotate(self, index: int, delta: dict[str, Any]) -> None:
+        """Inspect annotations, and keep them for the end."""
+        found = Found()
+        MESSAGE.rules["annotations"].read(found, delta, "annotations", "Assistant")
+        self._scans.texts(found.texts)
+        for each in delta.pop("annotations"):
+            self._annotations.keep(index, each)
+
+    def _annotated(self) -> list[dict[str, Any]]:
+        """Chunks with the annotations of content that went on as it came.
+
+        Each choice has one: OpenAI's own SDKs do not join lists without indexes.
+        """
+        return [
+            self._held((index, ("annotations",)), kept)
+            for index in sorted(self._annotations.texts())
+            if (kept := self._annotations.take(index))
+            if index not in self._listed and not self._scans.changed((index, ("content",)))
+        ]
 
     def _list(self, index: int, place: tuple[str | int, ...], owner: dict[str, Any]) -> bool:
         """Inspect a list: items that say their `index` go on in later chunks, others come whole."""
@@ -192,10 +222,10 @@ class Inspected(Stated):
             raise BrokenStreamError("A tool's name came in pieces that a guard would change.")
         return value
 
-    def _rest(self, place: Place, text: str) -> dict[str, Any]:
-        """Return a chunk with what was held back of one text."""
+    def _held(self, place: Place, held: Any) -> dict[str, Any]:
+        """Return a chunk with what was held back of one text, or of one list."""
         index, path = place
-        delta: Any = text
+        delta = held
         for part in reversed(path):
             delta = {part: delta} if isinstance(part, str) else [{"index": part, **delta}]
         choice = {"index": index, "delta": delta, "finish_reason": None}

@@ -4,12 +4,13 @@ Checked is what a difference between us and a provider could hide; the rest is l
 provider. Which fields are text is in `responses_tables`; streams are in `responses_stream`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ext_proc.call import Call, Line, Reject
-from ext_proc.formats import dialect, errors, responses_stream, usage
+from ext_proc.formats import counted, dialect, errors, responses_stream, usage
 from ext_proc.formats.dialect import Dialect, Measured, Response
 from ext_proc.formats.openai_tables import ERROR
 from ext_proc.formats.responses_tables import REQUEST, RESPONSE, ROLES
@@ -59,18 +60,29 @@ def _refused(document: dict[str, Any]) -> Reject | None:
 
 def decode_response(body: bytes) -> Response | Reject:
     """Decode a response, or the error that stands in its place."""
-    return dialect.decode_answer(body, RESPONSE, usage.responses, settle=_drop_logprobs)
+    return dialect.decode_answer(body, RESPONSE, usage.responses, settle=_settle)
 
 
-def _drop_logprobs(document: dict[str, Any]) -> None:
-    """Take out the tokens of texts that were changed: they would spell what was redacted."""
-    output = document.get("output")
-    items = [item for item in output if isinstance(item, dict)] if type(output) is list else []
-    for item in items:
-        content = item.get("content")
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and "logprobs" in part:
+def _settle(document: dict[str, Any]) -> Callable[[], None]:
+    """What takes out what would tell of texts that were changed, or no longer fits them."""
+    parts = [part for item in _objects(document.get("output")) for part in _content(item)]
+    drop = counted.settle(parts, lambda part: part.get("text"), counted.drop_annotations)
+
+    def settle() -> None:
+        drop()
+        for part in parts:
+            if "logprobs" in part:
                 part["logprobs"] = []
+
+    return settle
+
+
+def _content(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return _objects(item.get("content"))
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 class _Answer(msgspec.Struct):

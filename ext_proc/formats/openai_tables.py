@@ -79,6 +79,16 @@ _AUDIO = Object(
         "expires_at": Token(),
     }
 )
+_PAGE = Object(
+    {
+        "url": Prose(),
+        "title": Prose(),
+        "content": Prose(),
+        "start_index": Token(),
+        "end_index": Token(),
+    }
+)
+_ANNOTATION = Object({"type": Token(), "url_citation": _PAGE})
 MESSAGE = Object(
     {
         "role": Token(),
@@ -92,7 +102,7 @@ MESSAGE = Object(
         "tool_call_id": Token(),
         "function_call": _FUNCTION,
         "audio": _AUDIO,
-        "annotations": Each(Json()),
+        "annotations": Each(_ANNOTATION),
     },
     roles=ROLES,
     strict=True,

@@ -31,6 +31,7 @@ from ext_proc.formats.scans import Scans
 from ext_proc.formats.shapes import Object
 from ext_proc.formats.stated import Stated
 from ext_proc.formats.texts import Found
+from ext_proc.formats.waiting import Waiting
 
 _UNKNOWN: tuple[str, str, Origin, str] = ("", "", "Assistant", "text")
 _PIECE, _COMPLETE = ".delta", ".done"
@@ -51,6 +52,7 @@ class Inspected(Stated):
         """As it was last said."""
         self._output = Output()
         self._whole = Whole()
+        self._annotations: Waiting[Place] = Waiting()
         self._known: dict[tuple[Origin, str], str] = {}
         """Texts that came whole and what was released of them: the format repeats them."""
         self._events: dict[str, Callable[[dict[str, Any]], bytes]] = {
@@ -58,6 +60,7 @@ class Inspected(Stated):
             "response.output_item.done": self._done,
             "response.content_part.added": self._part,
             "response.content_part.done": self._part,
+            "response.output_text.annotation.added": self._annotation,
             "response.reasoning_summary_part.added": self._part,
             "response.reasoning_summary_part.done": self._part,
             "error": self._error,
@@ -181,7 +184,21 @@ class Inspected(Stated):
         """End texts; return what was held back of them."""
         ended = self._whole.close(wanted)
         rest = list(self._scans.finish(lambda place: place in ended))
-        return b"".join(self._release(place, ended[place], text) for place, text in rest)
+        held = b"".join(self._release(place, ended[place], text) for place, text in rest)
+        return held + b"".join(self._annotated(place) for place in ended)
+
+    def _annotation(self, event: dict[str, Any]) -> bytes:
+        """Keep an annotation until its text is complete."""
+        self._inspect(EVENT, event)
+        kind = event["type"].removesuffix(".annotation.added")
+        place = (index_of(event), kind, part_of(kind, event), "")
+        self._annotations.keep(place, event)
+        return self._annotated(place) if self._whole.is_complete(place) else b""
+
+    def _annotated(self, place: Place) -> bytes:
+        kept = self._annotations.take(place)
+        unfit = self.blocked or self._scans.changed(place)
+        return b"" if unfit else b"".join(map(self._send, kept))
 
     def _complete(self, event: dict[str, Any]) -> bytes:
         """End one text, or all those of a kind that is not known."""
@@ -197,7 +214,7 @@ class Inspected(Stated):
         texts = [slot.take() for slot in within]
         self._inspect(EVENT, event)
         for slot, text in zip(within, texts, strict=True):
-            slot.put(self._released(slot.place, text))
+            slot.put(self._released(slot.place, text), before=text)
         return b"" if self.blocked else self._send(event)
 
     def _released(self, place: Place, text: str) -> str:
@@ -277,8 +294,7 @@ class Inspected(Stated):
 def _asks_for_json(call: Call) -> bool:
     text = call.document.get("text")
     wanted = text.get("format") if isinstance(text, dict) else None
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
-    return kind in ("json_object", "json_schema")
+    return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
 
 
 _BEGINNINGS = frozenset({"response.created", "response.in_progress", "response.queued"})

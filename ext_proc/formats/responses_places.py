@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ext_proc.formats import counted
 from ext_proc.formats.codec import BrokenStreamError
 from ext_proc.formats.responses_tables import FIELDS, LISTS, STREAMED
 
@@ -27,9 +28,11 @@ class Slot:
         self.owner[self.key] = ""
         return text if isinstance(text, str) else ""
 
-    def put(self, text: str) -> None:
-        """Put a text in its place."""
+    def put(self, text: str, before: str) -> None:
+        """Put a text in its place; what counts the characters of another is dropped."""
         self.owner[self.key] = text
+        if text != before:
+            counted.drop_annotations(self.owner)
 
     def form(self, event: dict[str, Any]) -> dict[str, Any]:
         """An event for pieces of this text, beside one that begins it."""
@@ -108,6 +111,10 @@ class Whole:
             self.keep(place, "")
         self._open[place] = form
         return first
+
+    def is_complete(self, place: Place) -> bool:
+        """Tell whether a text has ended."""
+        return place in self._said and place not in self._open
 
     def keep(self, place: Place, released: str) -> None:
         """Keep what is released of a text."""

@@ -58,12 +58,19 @@ class Items:
         yield from (row for row in self.parts.fields(item) if row[0] != item)
 
 
+_ANNOTATION = Object(
+    {
+        "type": Token(),
+        **{name: Prose() for name in ("url", "title", "filename")},
+        **dict.fromkeys(("file_id", "container_id", "index", "start_index", "end_index"), Token()),
+    }
+)
 _TYPE: dict[str, Rule] = {"type": Token(), "prompt_cache_breakpoint": Numbers()}
 PART = Parts(
     {
         "input_text": Object({**_TYPE, "text": Prose()}, strict=True),
         "output_text": Object(
-            {**_TYPE, "text": Prose(), "annotations": Each(Json()), "logprobs": Logprobs()},
+            {**_TYPE, "text": Prose(), "annotations": Each(_ANNOTATION), "logprobs": Logprobs()},
             strict=True,
         ),
         "refusal": Object({**_TYPE, "refusal": Prose()}, strict=True),
@@ -218,7 +225,7 @@ EVENT = Object(
         "response": RESPONSE,
         "item": ITEM,
         "part": Parts({**PART.types, **_SUMMARY, **_THOUGHT}),
-        "annotation": Json(),
+        "annotation": _ANNOTATION,
         "logprobs": Logprobs(),
         "status": Token(),
         "name": Prose("ToolCalls"),

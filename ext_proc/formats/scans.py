@@ -25,6 +25,10 @@ class Piecewise:
         self._scan = scan
         self._reader = Reader() if is_json else None
         self._writer = Writer()
+        self._due: list[str] = []
+        """What came and was not released as it is."""
+        self.changed = False
+        """What was released is not what came."""
 
     @property
     def blocked(self) -> bool:
@@ -34,15 +38,31 @@ class Piecewise:
     def push(self, text: str) -> str:
         """Take a piece; return what may go on."""
         if self._reader is None:
-            return self._scan.push(text)
-        return self._writer.push(self._scan.push(self._reader.push(text)))
+            released = self._scan.push(text)
+        else:
+            released = self._writer.push(self._scan.push(self._reader.push(text)))
+        self._compare(text, released)
+        return released
 
     def finish(self) -> str:
         """Return what was held back."""
         if self._reader is None:
-            return self._scan.finish()
-        rest = self._scan.push(self._reader.finish())
-        return self._writer.push(rest + self._scan.finish()) + self._writer.finish()
+            released = self._scan.finish()
+        else:
+            rest = self._scan.push(self._reader.finish())
+            released = self._writer.push(rest + self._scan.finish()) + self._writer.finish()
+        self._compare("", released)
+        self.changed = self.changed or any(self._due)
+        return released
+
+    def _compare(self, text: str, released: str) -> None:
+        if self.changed:
+            return
+        self._due.append(text)
+        if released:
+            due = "".join(self._due)
+            self.changed = not due.startswith(released)
+            self._due = [due[len(released) :]]
 
 
 class Scans(Generic[Key]):
@@ -51,6 +71,8 @@ class Scans(Generic[Key]):
     def __init__(self, open_field: OpenField) -> None:
         self._open = open_field
         self._pieces: dict[Key, Piecewise] = {}
+        self._changed: set[Key] = set()
+        """Of the texts that ended."""
         self._clean: set[tuple[Origin, str]] = set()
         self.blocked = False
 
@@ -66,6 +88,10 @@ class Scans(Generic[Key]):
             self.blocked = True
             return ""
         return released
+
+    def changed(self, key: Key) -> bool:
+        """Tell whether a text that came in pieces and ended went on as another."""
+        return key in self._changed
 
     def whole(self, origin: Origin, text: str) -> str:
         """Inspect a text that came whole; what was clean before is clean again."""
@@ -94,6 +120,8 @@ class Scans(Generic[Key]):
         for key in [key for key in self._pieces if wanted(key)]:
             pieces = self._pieces.pop(key)
             rest = pieces.finish()
+            if pieces.changed:
+                self._changed.add(key)
             if pieces.blocked:
                 self.blocked = True
                 return

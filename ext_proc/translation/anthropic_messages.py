@@ -1,8 +1,8 @@
 """Anthropic messages as a codec, with its whole answers; its streams are in `anthropic_stream`."""
 
 from ext_proc.formats import usage
+from ext_proc.translation import anthropic_blocks, anthropic_read, anthropic_write
 from ext_proc.translation import anthropic_parts as parts
-from ext_proc.translation import anthropic_read, anthropic_write
 from ext_proc.translation import anthropic_stream as stream
 from ext_proc.translation import anthropic_stream_writer as writer
 from ext_proc.translation.codec import Asked, Codec, Json, UnreadableError
@@ -43,7 +43,7 @@ def write_response(response: Response, asked: Asked) -> Json:
         "type": "message",
         "role": "assistant",
         "model": response.model or asked.model,
-        "content": parts.write_answer(choice.parts),
+        "content": anthropic_blocks.write_answer(choice.parts),
         "stop_reason": writer.REASONS[choice.finish or "stop"],
         "stop_sequence": choice.stop_sequence,
         "usage": writer.stated(response.usage),

@@ -6,6 +6,8 @@ Input tokens are told at the beginning and output tokens at the end.
 from collections.abc import Iterator
 
 from ext_proc.formats import sse, usage
+from ext_proc.translation import anthropic_citations
+from ext_proc.translation.cited_stream import Words
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -15,7 +17,6 @@ from ext_proc.translation.neutral import (
     Failed,
     Finish,
     Finished,
-    TextPiece,
     ThinkingPiece,
     Used,
 )
@@ -54,6 +55,7 @@ class Reader(SseReader):
         self._numbered = 0
         self._unargued: int | None = None
         """The open call, if none of its arguments came."""
+        self._words = Words(follow=False)
         self._ended = self._failed = False
 
     def end(self) -> Iterator[Delta]:
@@ -97,8 +99,12 @@ class Reader(SseReader):
     def _start(self, said: Json) -> Iterator[Delta]:
         block, at = mapping(said.get("content_block")), said.get("index")
         match block.get("type"):
-            case "text" if text := string(block.get("text")):
-                yield TextPiece(text)
+            case "text":
+                yield from self._words.begin()
+                if text := string(block.get("text")):
+                    yield self._words.say(text)
+                for citation in anthropic_citations.read(block.get("citations")):
+                    yield from self._words.cite(citation)
             case "thinking" if text := string(block.get("thinking")):
                 yield ThinkingPiece(text, string(block.get("signature")))
             case "redacted_thinking":
@@ -117,7 +123,10 @@ class Reader(SseReader):
         delta, at = mapping(said.get("delta")), said.get("index")
         match delta.get("type"):
             case "text_delta":
-                yield TextPiece(string(delta.get("text")))
+                yield self._words.say(string(delta.get("text")))
+            case "citations_delta":
+                for citation in anthropic_citations.read([delta.get("citation")]):
+                    yield from self._words.cite(citation)
             case "thinking_delta":
                 yield ThinkingPiece(string(delta.get("thinking")))
             case "signature_delta":
@@ -129,6 +138,7 @@ class Reader(SseReader):
 
     def _stop(self) -> Iterator[Delta]:
         """A call without a word about its arguments has none."""
+        yield from self._words.end()
         if self._unargued is not None:
             yield CallPiece(self._unargued, "{}")
             self._unargued = None
@@ -136,6 +146,7 @@ class Reader(SseReader):
     def _end(self, said: Json) -> Iterator[Delta]:
         delta = mapping(said.get("delta"))
         self._ended = True
+        yield from self._words.end()
         finish = FINISHES.get(string(delta.get("stop_reason")), "stop")
         yield Finished(finish, string(delta.get("stop_sequence")) or None)
         if isinstance(said.get("usage"), dict):

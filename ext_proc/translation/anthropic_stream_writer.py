@@ -6,8 +6,11 @@ another kind or another call end the block before.
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict
-from ext_proc.translation.anthropic_parts import tool_id
+from ext_proc.translation import anthropic_citations
+from ext_proc.translation.anthropic_blocks import tool_id
 from ext_proc.translation.block_order import BlockOrder, Piece
+from ext_proc.translation.citations import Citation, CitationPiece
+from ext_proc.translation.cited_stream import Block
 from ext_proc.translation.codec import Asked, Json
 from ext_proc.translation.neutral import (
     Began,
@@ -56,6 +59,7 @@ class Writer:
         self._open: tuple[str, int] | None = None
         """The kind of the open block, and the number of its call."""
         self._order = BlockOrder()
+        self._said = Block()
         self._index = -1
         self._finished = Finished("stop")
         self._usage: Usage | None = None
@@ -89,9 +93,15 @@ class Writer:
         match piece:
             case TextPiece(text="") | RefusalPiece(text=""):
                 return b""
-            case TextPiece() | RefusalPiece():
-                opened = self._block("text", {"type": "text", "text": ""})
+            case TextPiece():
+                opened = self._words(apart=piece.apart)
+                self._said.say(piece.text)
                 return opened + self._delta({"type": "text_delta", "text": piece.text})
+            case RefusalPiece():
+                said = {"type": "text_delta", "text": piece.text}
+                return self._words(apart=False) + self._delta(said)
+            case CitationPiece():
+                return self._cite(piece.citation)
             case ThinkingPiece():
                 return self._thought(piece)
             case CallBegan():
@@ -133,6 +143,21 @@ class Writer:
             "usage": stated(began.usage),
         }
         return _event({"type": "message_start", "message": message})
+
+    def _words(self, *, apart: bool) -> bytes:
+        closed = self._close() if apart else b""
+        if self._open is None or self._open[0] != "text":
+            self._said.begin()
+        return closed + self._block("text", {"type": "text", "text": ""})
+
+    def _cite(self, citation: Citation) -> bytes:
+        """Say what the open block rests on; of words that are complete nothing more can be said."""
+        is_open = self._open is not None and self._open[0] == "text"
+        named = anthropic_citations.can_name(citation)
+        if not is_open or not named or not self._said.within(citation):
+            return b""
+        said = anthropic_citations.write(citation)
+        return self._delta({"type": "citations_delta", "citation": said})
 
     def _thought(self, piece: ThinkingPiece) -> bytes:
         if piece.redacted:

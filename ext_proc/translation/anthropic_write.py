@@ -3,15 +3,14 @@
 Source: the API reference of messages.
 """
 
-from ext_proc.translation import anthropic_parts as parts
-from ext_proc.translation import claude_thinking
+from ext_proc.translation import anthropic_blocks as blocks
+from ext_proc.translation import call_ids, claude_thinking
 from ext_proc.translation.codec import Json, Written
 from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
     Loss,
     Request,
     Tool,
-    named,
 )
 from ext_proc.translation.values import (
     as_text,
@@ -27,15 +26,15 @@ def write_request(request: Request) -> Written:
     Anthropic wants tools wherever a conversation has calls of some: those that the caller no longer
     offers are declared, and not to be called.
     """
-    messages, losses = parts.write_messages(request)
+    messages, losses = blocks.write_messages(request)
     limit = MAX_TOKENS if request.max_tokens is None else request.max_tokens
     written: Json = {"model": request.model, "max_tokens": limit, "messages": messages}
     if request.system:
-        written["system"] = [parts.write_text(each) for each in request.system]
+        written["system"] = [blocks.write_text(each) for each in request.system]
     if request.tools:
         written["tools"] = [_tool(each) for each in request.tools]
         written |= _choice(request)
-    elif undeclared := dict.fromkeys(named(request).values()):
+    elif undeclared := dict.fromkeys(call_ids.named(request).values()):
         written["tools"] = [_tool(Tool(name)) for name in undeclared]
         written["tool_choice"] = {"type": "none"}
     given: Json = {
@@ -64,7 +63,7 @@ def _tool(tool: Tool) -> Json:
         written["description"] = tool.description
     if tool.strict:
         written["strict"] = True
-    return written | parts.cache(cached=tool.cached)
+    return written | blocks.cache(cached=tool.cached)
 
 
 def _choice(request: Request) -> Json:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ext_proc.call import Usage
 from ext_proc.formats import usage
-from ext_proc.translation import bedrock_blocks
+from ext_proc.translation import bedrock_blocks, bedrock_citations
 from ext_proc.translation.bedrock_carried import carry
 from ext_proc.translation.bedrock_media import Documents
 from ext_proc.translation.bedrock_media import write as write_media
@@ -101,7 +101,9 @@ def write_response(response: Response, _: Asked) -> Json:
 
 def _blocks(part: Part, documents: Documents) -> list[Json]:
     match part:
-        case Text(text) | Refusal(text):
+        case Text():
+            return list(bedrock_citations.write_text(part))
+        case Refusal(text):
             return [{"text": text}] if text else []
         case Thinking(redacted=redacted) if redacted:
             return [opaque(carry("redacted", redacted))]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ext_proc.translation import bedrock_media
+from ext_proc.translation import bedrock_citations, bedrock_media
 from ext_proc.translation.bedrock_carried import carried
 from ext_proc.translation.bedrock_fields import fields, items, needed, text, union
 from ext_proc.translation.bedrock_media import Kind
@@ -141,12 +141,21 @@ def _guarded(blocks: Blocks, held: Any, where: str) -> list[Part] | None:
     return [Text(text(stated, "text", where))]
 
 
-def _cited(_: Blocks, held: Any, where: str) -> list[Part]:
+def _cited(blocks: Blocks, held: Any, where: str) -> list[Part]:
+    """Read words with their citations; those without words are of the text before (Nova's)."""
     stated = fields(held, where)
     pieces = [fields(each, where) for each in items(stated.get("content"), f"{where}.content")]
-    citations = [fields(each, where) for each in items(stated.get("citations"), where)]
     said = "".join(text(each, "text", where) for each in pieces)
-    return [Text(said, citations=tuple(citations))]
+    read_ = map(bedrock_citations.read, items(stated.get("citations"), f"{where}.citations"))
+    citations = tuple(each for each in read_ if each is not None)
+    if len(citations) < len(stated.get("citations", ())):
+        blocks.lost.append(Loss(f"{where}.citations"))
+    if said:
+        return [Text(said, citations=citations)]
+    last = blocks.parts[-1] if blocks.parts else None
+    if isinstance(last, Text):
+        blocks.parts[-1] = replace(last, citations=(*last.citations, *citations))
+    return []
 
 
 _SYSTEM: dict[str, Reader] = {"text": _text, "guardContent": _guarded, "cachePoint": _mark}

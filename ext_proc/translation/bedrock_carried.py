@@ -8,13 +8,11 @@ from base64 import b64decode, b64encode
 from binascii import Error
 from typing import Literal
 
-from ext_proc.translation.anthropic_parts import FOREIGN_SIGNED
+from ext_proc.translation.anthropic_blocks import FOREIGN_SIGNED
 
 Kind = Literal["redacted", "call"]
 """Reasoning that its provider encrypted, or the signature of the tool call that comes next."""
 _MARKS: dict[Kind, bytes] = {"redacted": b"dragoman:redacted:", "call": b"dragoman:call:"}
-MARKED = b64encode(b"dragoman:").decode()
-"""How `redactedContent` begins that was written here."""
 
 
 def carry(kind: Kind, value: str) -> str:

@@ -62,15 +62,17 @@ def read(kind: Kind, value: object, where: str) -> Media | None:
     format_ = text(stated, "format", where)
     media_type = _TYPES[kind].get(format_, f"{kind}/{format_}" if format_ else "")
     name = text(stated, "name", where) if kind == "document" else ""
+    cites = f"{where}.citations" if kind == "document" and _cites(stated, where) else ""
     match how:
         case "bytes":
             data = needed({"bytes": held}, "bytes", f"{where}.source")
             plain = kind == "document" and format_ in _READABLE
             words = (decoded(data) or "") if plain else ""
-            return Media(kind, media_type, data="" if words else data, text=words, name=name)
+            data = "" if words else data
+            return Media(kind, media_type, data=data, text=words, name=name, cites=cites)
         case "text" if kind == "document":
             words = needed({"text": held}, "text", f"{where}.source")
-            return Media(kind, media_type or "text/plain", text=words, name=name)
+            return Media(kind, media_type or "text/plain", text=words, name=name, cites=cites)
         case "content" if kind == "document":
             pieces = [fields(each, where) for each in items(held, f"{where}.source.content")]
             words = "\n".join(needed(each, "text", f"{where}.source.content") for each in pieces)
@@ -80,10 +82,19 @@ def read(kind: Kind, value: object, where: str) -> Media | None:
 
 
 def unsaid(kind: Kind, value: object, where: str) -> tuple[Loss, ...]:
-    """What a block says besides its media; words about a document are essential."""
-    beside = {"context": True, "citations": False} if kind == "document" else {}
+    """What a block says besides its media; words about a document are essential.
+
+    Of one that comes in pieces no place could be told as the caller counts it.
+    """
     stated = fields(value, where)
-    return tuple(Loss(f"{where}.{name}", beside[name]) for name in beside if stated.get(name))
+    told = [Loss(f"{where}.context", essential=True)] if stated.get("context") else []
+    if _cites(stated, where) and "content" in fields(stated.get("source"), f"{where}.source"):
+        told.append(Loss(f"{where}.citations"))
+    return tuple(told) if kind == "document" else ()
+
+
+def _cites(stated: Json, where: str) -> bool:
+    return fields(stated.get("citations"), f"{where}.citations").get("enabled") is True
 
 
 class Documents:
@@ -114,7 +125,9 @@ def write(media: Media, documents: Documents) -> Json | None:
     data = media.data or b64encode(media.text.encode()).decode()
     if not data or format_ is None:
         return None
-    named = {"name": documents.name(media.name)} if media.kind == "document" else {}
+    named: Json = {"name": documents.name(media.name)} if media.kind == "document" else {}
+    if media.kind == "document" and media.cites:
+        named["citations"] = {"enabled": True}
     return {media.kind: {"format": format_, **named, "source": {"bytes": data}}}
 
 

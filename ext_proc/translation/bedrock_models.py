@@ -149,6 +149,11 @@ def caches(model: str, what: Literal["messages", "tools"]) -> bool:
     return _family(model) in _CACHING[what]
 
 
+def cites(model: str) -> bool:
+    """Tell whether a model takes documents that are to be cited, and earlier citations of them."""
+    return _family(model) == "claude"
+
+
 def write(request: Request, document: Json) -> tuple[Loss, ...]:
     """Add to a document what its model can be told; return what it cannot."""
     family = _family(request.model)

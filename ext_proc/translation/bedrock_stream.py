@@ -11,8 +11,10 @@ from typing import Any
 from ext_proc.call import Usage
 from ext_proc.formats import bedrock_errors, strict, usage
 from ext_proc.formats.eventstream import BrokenFrameError, Message, Messages
+from ext_proc.translation import bedrock_citations
 from ext_proc.translation.bedrock_answer import UNREADABLE, finish_of, sequence_of
 from ext_proc.translation.bedrock_carried import carried
+from ext_proc.translation.cited_stream import Words
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -21,7 +23,6 @@ from ext_proc.translation.neutral import (
     Delta,
     Failed,
     Finished,
-    TextPiece,
     ThinkingPiece,
     Used,
 )
@@ -50,6 +51,9 @@ class Reader:
         self._held_length = 0
         self._signature = ""
         """Of the call that comes next."""
+        self._words = Words(follow=True)
+        self._worded: int | None = None
+        """The last block of words."""
         self._over = self._failed = False
         self._events: dict[str, Callable[[Json], Iterable[Delta]]] = {
             "messageStart": lambda _: (Began("", ""),),
@@ -111,7 +115,12 @@ class Reader:
         if not isinstance(delta, dict):
             raise UnreadableError(UNREADABLE)
         if (text := delta.get("text")) is not None:
-            yield TextPiece(_string(text))
+            if index != self._worded:
+                self._worded = index
+                yield from self._words.begin()
+            yield self._words.say(_string(text))
+        if (citation := bedrock_citations.read(delta.get("citation"))) is not None:
+            yield from self._words.cite(citation)
         if (thought := delta.get("reasoningContent")) is not None:
             yield from self._thought(index, thought)
         if (called := delta.get("toolUse")) is not None and index not in self._ignored:
@@ -136,6 +145,7 @@ class Reader:
     def _stop(self, event: Json) -> Iterator[Delta]:
         index = _index(event)
         self._ignored.discard(index)
+        yield from self._words.end()
         if index in self._unargued:
             self._unargued.remove(index)
             yield CallPiece(self._calls[index], "{}")
@@ -160,6 +170,7 @@ class Reader:
         for index, name in list(self._held):
             yield from self._signed(index, name)
         self._over = True
+        yield from self._words.end()
         yield Finished(finish_of(event.get("stopReason")), sequence_of(event))
 
     def _metadata(self, event: Json) -> Iterator[Delta]:

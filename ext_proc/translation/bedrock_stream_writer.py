@@ -9,10 +9,13 @@ from typing import assert_never
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import bedrock_errors, eventstream, strict
+from ext_proc.translation import bedrock_citations
 from ext_proc.translation.bedrock_answer import NO_METRICS, REASONS, write_usage
 from ext_proc.translation.bedrock_carried import carry
 from ext_proc.translation.bedrock_write import tool_id
 from ext_proc.translation.block_order import BlockOrder, Piece
+from ext_proc.translation.citations import CitationPiece
+from ext_proc.translation.cited_stream import Block
 from ext_proc.translation.codec import Asked, Json
 from ext_proc.translation.neutral import (
     Began,
@@ -38,6 +41,7 @@ class Writer:
         self._open = ""
         """What the open block is: text, reasoning or a call; empty: none is open."""
         self._order = BlockOrder()
+        self._said = Block()
         self._usage: Usage | None = None
         self._began = self._finished = self._failed = False
 
@@ -93,7 +97,10 @@ class Writer:
         match piece:
             case TextPiece(text) | RefusalPiece(text):
                 if text:
-                    yield from self._within("text", {"text": text})
+                    yield from self._words(piece, text)
+            case CitationPiece(citation):
+                if self._open == "text" and self._said.within(citation):
+                    yield self._delta({"citation": bedrock_citations.write(citation)})
             case ThinkingPiece():
                 yield from self._thought(piece)
             case CallBegan():
@@ -103,6 +110,15 @@ class Writer:
                     yield self._delta({"toolUse": {"input": arguments}})
             case _:
                 assert_never(piece)
+
+    def _words(self, piece: TextPiece | RefusalPiece, text: str) -> Iterator[bytes]:
+        if isinstance(piece, TextPiece) and piece.apart:
+            yield from self._close()
+        if self._open != "text":
+            self._said.begin()
+        if isinstance(piece, TextPiece):
+            self._said.say(text)
+        yield from self._within("text", {"text": text})
 
     def _within(self, kind: str, delta: Json) -> Iterator[bytes]:
         if self._open != kind:

@@ -7,10 +7,10 @@ Source: `ToolConfiguration` of the Amazon Bedrock Runtime API reference.
 from dataclasses import replace
 from typing import Any
 
-from ext_proc.translation import bedrock_models
+from ext_proc.translation import bedrock_models, call_ids
 from ext_proc.translation.bedrock_fields import fields, items, needed, text, union
 from ext_proc.translation.codec import Json, UnspeakableError
-from ext_proc.translation.neutral import Loss, Request, Tool, ToolChoice, named
+from ext_proc.translation.neutral import Loss, Request, Tool, ToolChoice
 
 SAID = {"tools": "toolConfig.tools", "tool_choice": "toolConfig.toolChoice"}
 _CHOICES = {"auto": "auto", "required": "any"}
@@ -61,7 +61,7 @@ def _choice(value: Any) -> ToolChoice:
 
 def write(request: Request, document: Json) -> tuple[Loss, ...]:
     """Add the tools to a document; return what cannot be said."""
-    used = dict.fromkeys(named(request).values())
+    used = dict.fromkeys(call_ids.named(request).values())
     forbidden = request.tool_choice is not None and request.tool_choice.mode == "none"
     tools = request.tools
     if forbidden and not used:

@@ -5,9 +5,12 @@ that is blank, and reasoning only as its own models signed it. Source: `Converse
 Bedrock Runtime API reference.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from string import ascii_letters, digits
 
-from ext_proc.translation import bedrock_models, bedrock_tools, call_ids
+from ext_proc.translation import bedrock_citations, bedrock_models, bedrock_tools, call_ids, cited
 from ext_proc.translation.bedrock_carried import is_blob, is_native
 from ext_proc.translation.bedrock_media import Documents
 from ext_proc.translation.bedrock_media import write as write_media
@@ -35,7 +38,7 @@ _HOTTEST = 1
 
 def write_request(request: Request) -> Written:
     """Write a request. Raise UnspeakableError."""
-    turns = _Turns(caches=bedrock_models.caches(request.model, "messages"))
+    turns = _Turns(request.model)
     for message in request.messages:
         turns.add(message.role, message.parts, message.where or "messages")
     document: Json = {"messages": turns.written()}
@@ -44,6 +47,7 @@ def write_request(request: Request) -> Written:
     if system := [block for part in request.system for block in turns.words(part)]:
         document["system"] = system
     losses = [*turns.lost, *_inference(request, document), *bedrock_tools.write(request, document)]
+    losses += _uncited(request)
     losses += _output(request, document)
     losses += bedrock_models.write(request, document)
     losses += lost(request, "frequency_penalty", "presence_penalty", "seed", "user")
@@ -81,11 +85,22 @@ def _output(request: Request, document: Json) -> tuple[Loss, ...]:
     return ()
 
 
+def _uncited(request: Request) -> Iterable[Loss]:
+    """What is not cited; earlier citations are shown again if they are of documents."""
+    if not bedrock_models.cites(request.model):
+        return cited.lost(request)
+    return chain.from_iterable(
+        cited.unshown(request, message, lambda citation: citation.is_documents)
+        for message in request.messages
+    )
+
+
 class _Turns:
     """The messages, as far as they are written."""
 
-    def __init__(self, *, caches: bool) -> None:
-        self._caches = caches
+    def __init__(self, model: str) -> None:
+        self._caches = bedrock_models.caches(model, "messages")
+        self._cites = bedrock_models.cites(model)
         self.lost: list[Loss] = []
         self._turns: list[tuple[str, list[list[Json]]]] = []
         """Role, and blocks with the cache point that belongs to each."""
@@ -108,8 +123,11 @@ class _Turns:
 
     def words(self, part: Text) -> list[Json]:
         """Write words; blank ones are refused, so they are left out."""
-        point = self._point(cached=part.cached)
-        return [{"text": part.text}, *point] if part.text.strip() else []
+        if not part.text.strip():
+            return []
+        known = tuple(each for each in part.citations if self._cites and each.is_documents)
+        said = bedrock_citations.write_text(replace(part, citations=known))
+        return [*said, *self._point(cached=part.cached)]
 
     def _point(self, *, cached: bool) -> list[Json]:
         return [_CACHE_POINT] if cached and self._caches else []
@@ -130,7 +148,8 @@ class _Turns:
                 return [self._result(part, where), *self._point(cached=part.cached)]
 
     def _media(self, media: Media, where: str) -> list[Json]:
-        block = write_media(media, self._documents)
+        asked = media if self._cites else replace(media, cites="")
+        block = write_media(asked, self._documents)
         if block is None:
             self.lost.append(Loss(f"{where}.content", essential=True))
             return []

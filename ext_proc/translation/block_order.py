@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ext_proc.translation.citations import CitationPiece
 from ext_proc.translation.codec import UnreadableError
 from ext_proc.translation.neutral import (
     CallBegan,
@@ -18,7 +19,7 @@ from ext_proc.translation.neutral import (
     ThinkingPiece,
 )
 
-Piece = TextPiece | ThinkingPiece | RefusalPiece | CallBegan | CallPiece
+Piece = TextPiece | ThinkingPiece | RefusalPiece | CitationPiece | CallBegan | CallPiece
 """Of a block."""
 _MOST_HELD = 16 * 1024 * 1024
 _LEAST_HELD = 64
@@ -147,6 +148,8 @@ def _size(piece: Piece) -> int:
     match piece:
         case TextPiece(text) | RefusalPiece(text):
             return len(text)
+        case CitationPiece(citation):
+            return len(citation.url) + len(citation.title) + len(citation.words)
         case CallPiece(_, arguments):
             return len(arguments)
         case ThinkingPiece(text, signature, redacted):

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from ext_proc.formats import strict
+from ext_proc.translation.neutral import Request, ToolCall
 
 NameCall = Callable[[int, int, str], str]
 """The id of a call, by its choice, its number there and its name."""
@@ -69,3 +70,13 @@ class Calls:
     def _made_up(self) -> str:
         self._count += 1
         return f"call_{self._count}"
+
+
+def named(request: Request) -> dict[str, str]:
+    """The tool's name of every call, by the call's id: some formats want it with the result."""
+    return {
+        part.id: part.name
+        for message in request.messages
+        for part in message.parts
+        if isinstance(part, ToolCall)
+    }

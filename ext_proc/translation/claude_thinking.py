@@ -1,6 +1,6 @@
 """How Claude is asked to think, at Anthropic and on Bedrock: with how many tokens, and when not."""
 
-from ext_proc.translation import anthropic_parts as parts
+from ext_proc.translation import anthropic_blocks
 from ext_proc.translation.neutral import Effort, Reasoning, Request, ToolResult
 
 _BUDGETS: dict[Effort, int] = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384}
@@ -36,4 +36,4 @@ def thoughtless(request: Request) -> bool:
     last = request.messages[-1] if request.messages else None
     answers = last is not None and any(isinstance(part, ToolResult) for part in last.parts)
     asking = [each for each in request.messages if each.role == "assistant"]
-    return bool(answers and asking and not parts.thinks(asking[-1]))
+    return bool(answers and asking and not anthropic_blocks.thinks(asking[-1]))

@@ -12,13 +12,12 @@ from typing import Any
 
 from crds.plan import Format
 from ext_proc.formats import strict
-from ext_proc.translation import gemini_config, gemini_parts
-from ext_proc.translation.anthropic_parts import FOREIGN_SIGNED
-from ext_proc.translation.bedrock_carried import MARKED
+from ext_proc.translation import anthropic_citations, gemini_config, gemini_parts
+from ext_proc.translation.anthropic_blocks import FOREIGN_SIGNED
 from ext_proc.translation.neutral import Loss
 from ext_proc.translation.openai_chat_parts import OURS
 from ext_proc.translation.responses_reasoning import SEAL, is_ours
-from ext_proc.translation.values import GEMINI_SIGNED, listed, mapping, string
+from ext_proc.translation.values import GEMINI_SIGNED, MARKED, listed, mapping, string
 from ext_proc.wires import Wire
 
 Json = dict[str, Any]
@@ -44,6 +43,8 @@ def remove(wire: Wire, document: Json) -> tuple[_Losses, bool]:
     losses: list[Loss] = []
     if wire.format == "OpenAIChat":
         losses += _remove_details(document)
+    if wire.format in _CITING:
+        losses += _remove_citations(document)
     for where, owner, key in _LISTS[wire.format](document):
         kept = [each for each in map(_unsigned, owner[key]) if each != {} and not _is_foreign(each)]
         if kept != owner[key]:
@@ -76,6 +77,20 @@ def _remove_details(document: Json) -> Iterator[Loss]:
                 message.pop(name, None)
         if calls or kept != details:
             yield Loss(f"messages[{position}].reasoning")
+
+
+def _remove_citations(document: Json) -> Iterator[Loss]:
+    """Of Anthropic's messages: pages of the web that another provider cites."""
+    for where, owner, key in _turns(document):
+        texts = [each for each in listed(owner[key]) if isinstance(each.get("citations"), list)]
+        for each in texts:
+            own = anthropic_citations.own(each["citations"])
+            if own != each["citations"]:
+                if own:
+                    each["citations"] = own
+                else:
+                    del each["citations"]
+                yield Loss(f"{where}.citations")
 
 
 def _is_ours(detail: Json) -> bool:
@@ -142,11 +157,11 @@ def _none(_: Json) -> Iterator[tuple[str, Json, str]]:
 
 _THOUGHTS = ("reasoning_details", "reasoning_content", "reasoning")
 _CALLS = (b'"functionCall"', b'"function_call"')
+_CITING: tuple[Format, ...] = ("AnthropicMessages", "AnthropicTokenCount")
 _MARKS: Mapping[Format, tuple[bytes, ...]] = MappingProxyType(
     {
         "OpenAIResponses": (f'"{SEAL}'.encode(),),
-        "AnthropicMessages": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
-        "AnthropicTokenCount": tuple(f'"{mark}'.encode() for mark in FOREIGN_SIGNED),
+        **dict.fromkeys(_CITING, tuple(f'"{mark}'.encode() for mark in (*FOREIGN_SIGNED, MARKED))),
         "BedrockConverse": tuple(f'"{mark}'.encode() for mark in (*FOREIGN_SIGNED, MARKED)),
         "GeminiContent": (f'"{MARKED}'.encode(),),
         "OpenAIChat": (

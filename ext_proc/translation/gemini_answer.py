@@ -5,12 +5,14 @@ candidates there. A prompt that was blocked has no candidates.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from ext_proc.call import Usage
 from ext_proc.formats import strict, usage
-from ext_proc.translation import call_ids, gemini_parts
+from ext_proc.translation import call_ids, cited, gemini_grounding, gemini_parts
 from ext_proc.translation.call_ids import NameCall
+from ext_proc.translation.cited import Held
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.gemini_fields import known
 from ext_proc.translation.neutral import (
@@ -57,6 +59,7 @@ _WRITTEN: dict[Finish, str] = {
     "content_filter": "SAFETY",
     "refusal": "PROHIBITED_CONTENT",
 }
+CITED = frozenset({"groundingMetadata", "citationMetadata"})
 MALFORMED = "MALFORMED_FUNCTION_CALL"
 _NO_ANSWER = "The provider's answer is not a list of candidates."
 _FAILED = "The model's answer cannot be used: {}."
@@ -100,10 +103,26 @@ def _choice(index: int, candidate: Json, name_call: NameCall) -> Choice:
     def call_id(name: str, given: str) -> str:
         return given or name_call(index, parts.calls, name)
 
-    for part in parts_of(candidate):
+    raw = parts_of(candidate)
+    for part in raw:
         gemini_parts.read(part, parts, call_id)
     why = finish(candidate.get("finishReason"), calls=parts.calls > 0)
-    return Choice(parts.read(), why)
+    return Choice(_cited(candidate, parts.read(), raw), why)
+
+
+def _cited(candidate: Json, parts: tuple[Part, ...], raw: list[Any]) -> tuple[Part, ...]:
+    if CITED.isdisjoint(candidate):
+        return parts
+    said = [string(each, "text") if _is_spoken(each) else "" for each in raw]
+    begins = [0, *accumulate(len(each.encode(errors="replace")) for each in said)]
+    count = gemini_grounding.Count("".join(each.text for each in parts if isinstance(each, Text)))
+    found = gemini_grounding.read(candidate, count, begins[:-1], Held())
+    return cited.attached(parts, found)
+
+
+def _is_spoken(part: Any) -> bool:
+    """Whether a part may be words of the answer."""
+    return isinstance(part, dict) and part.get("thought") is not True
 
 
 def blocked(named: Json) -> bool:
@@ -168,6 +187,7 @@ def candidate(index: int, choice: Choice) -> Json:
         "content": {"parts": parts, "role": "model"},
         **({"finishReason": reason} if reason else {}),
         "index": index,
+        **gemini_grounding.written(choice.parts, parts),
     }
 
 

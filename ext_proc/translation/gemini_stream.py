@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict, usage
-from ext_proc.translation import gemini_answer, gemini_parts
+from ext_proc.translation import gemini_answer, gemini_grounding, gemini_parts
+from ext_proc.translation.citations import Citation, CitationPiece
+from ext_proc.translation.cited import Held, moved, spanning
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.gemini_fields import known
 from ext_proc.translation.neutral import (
@@ -32,6 +34,7 @@ from ext_proc.translation.neutral import (
 )
 from ext_proc.translation.sse_reader import CUT
 
+_MOST_READ = 256 * 1024 * 1024
 _MOST_ARGUMENTS = 16 * 1024 * 1024
 _NOT_JSON = "An event of the provider's stream is not JSON."
 _FAILED = "The provider failed in the middle of its answer."
@@ -50,6 +53,11 @@ class Reader:
         self._calls: dict[int, int] = {}
         """How many calls each candidate has made."""
         self._reasons: dict[int, str | None] = {}
+        self._said = gemini_grounding.Said()
+        self._held = Held()
+        self._cites: set[CitationPiece] = set()
+        self._read = 0
+        """How many characters were looked through for citations."""
 
     def feed(self, data: bytes) -> Iterable[Delta]:
         """Take what arrived. Raise UnreadableError."""
@@ -117,13 +125,29 @@ class Reader:
             gemini_parts.read(said, parts, call_id)
             for part in parts.read():
                 yield from self._part(index, part)
+        yield from self._cited(index, candidate)
         reason = candidate.get("finishReason")
         if isinstance(reason, str):
             self._reasons[index] = reason
 
+    def _cited(self, index: int, candidate: Json) -> Iterator[Delta]:
+        """Say what the words so far rest on; an event may repeat what one before it said."""
+        text = self._said.text(index)
+        if not text or gemini_answer.CITED.isdisjoint(candidate):
+            return
+        self._read += len(text)
+        if self._read <= _MOST_READ:
+            count = gemini_grounding.Count(text)
+            for each in gemini_grounding.read(candidate, count, (), self._held):
+                piece = CitationPiece(moved(each, 0, len(text)), index)
+                if piece not in self._cites:
+                    self._cites.add(piece)
+                    yield piece
+
     def _part(self, index: int, part: Part) -> Iterator[Delta]:
         match part:
             case Text():
+                self._said.add(index, part.text)
                 yield TextPiece(part.text, index)
             case Thinking():
                 yield ThinkingPiece(part.text, part.signature, part.redacted, index)
@@ -164,6 +188,9 @@ class Writer:
         """By choice and index: a call is written whole."""
         self._ends: dict[int, Finish] = {}
         self._usage: Usage | None = None
+        self._said = gemini_grounding.Said()
+        self._cites: dict[int, list[Citation]] = {}
+        self._held = Held()
         self._size = 0
         self._over = False
 
@@ -173,7 +200,10 @@ class Writer:
             case Began():
                 self._envelope = gemini_answer.envelope(delta.id, delta.model, self._asked)
                 return b""
+            case CitationPiece(citation):
+                self._cites.setdefault(delta.choice, []).append(self._held.hold(citation))
             case TextPiece() | RefusalPiece():
+                self._said.add(delta.choice, delta.text if isinstance(delta, TextPiece) else "")
                 return self._say(delta.choice, {"text": delta.text}) if delta.text else b""
             case ThinkingPiece():
                 thought = Thinking(delta.text, delta.signature, delta.redacted)
@@ -194,7 +224,7 @@ class Writer:
         """Say the calls, why the candidates ended, and the usage."""
         if self._over:
             return b""
-        last = [self._last(index) for index in sorted({*self._ends, *self._calls})]
+        last = [self._last(index) for index in sorted({*self._ends, *self._calls, *self._cites})]
         document: Json = {"candidates": last}
         if self._usage is not None:
             document["usageMetadata"] = gemini_answer.write_usage(self._usage)
@@ -228,7 +258,15 @@ class Writer:
             "content": {"parts": parts, "role": "model"},
             "finishReason": reason,
             "index": choice,
+            **self._grounding(choice),
         }
+
+    def _grounding(self, choice: int) -> Json:
+        grounding, text = gemini_grounding.Grounding(), self._said.text(choice)
+        found = self._cites.get(choice, ())
+        numbered = found if text else (spanning(each, None, None) for each in found)
+        grounding.add(numbered, text)
+        return grounding.written()
 
 
 def _error(delta: Failed) -> bytes:

@@ -6,7 +6,7 @@ the turn after them. Source: `models.generateContent` of the Gemini API referenc
 
 from collections.abc import Mapping
 
-from ext_proc.translation import gemini_config, gemini_parts, gemini_tools
+from ext_proc.translation import call_ids, cited, gemini_config, gemini_parts, gemini_tools
 from ext_proc.translation.codec import UnspeakableError, Written
 from ext_proc.translation.losses import beside_media, lost
 from ext_proc.translation.neutral import (
@@ -21,7 +21,6 @@ from ext_proc.translation.neutral import (
     Thinking,
     ToolCall,
     ToolResult,
-    named,
 )
 from ext_proc.translation.values import as_object
 
@@ -30,7 +29,7 @@ _ROLES = {"user": "user", "assistant": "model"}
 
 def write(request: Request) -> Written:
     """Write a request. Raise UnspeakableError."""
-    turns = _Turns(named(request), signs=gemini_config.signs_calls(request.model))
+    turns = _Turns(call_ids.named(request), signs=gemini_config.signs_calls(request.model))
     for message in request.messages:
         turns.add(message)
     document: Json = {"contents": turns.written}
@@ -43,6 +42,7 @@ def write(request: Request) -> Written:
         document["generationConfig"] = config
     losses = (*turns.lost, *lost_tools, *lost_config, *lost(request, "user"))
     losses += tuple(beside_media(request, "detail", "name"))
+    losses += cited.lost(request)
     return Written(document, losses)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ext_proc.call import Usage
+from ext_proc.translation.citations import Citation, CitationPiece
 
 Json = dict[str, Any]
 Role = Literal["user", "assistant"]
@@ -33,7 +34,7 @@ class Text:
 
     text: str
     cached: bool = False
-    citations: tuple[Json, ...] = ()
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Media:
     name: str = ""
     cached: bool = False
     detail: str = ""
+    cites: str = ""
+    """The caller's field that asks for citations of it; empty: none are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +180,6 @@ class Request:
     """What of the caller's words has no place here."""
 
 
-def named(request: Request) -> dict[str, str]:
-    """The tool's name of every call, by the call's id: some formats want it with the result."""
-    return {
-        part.id: part.name
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolCall)
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One answer."""
@@ -222,6 +215,8 @@ class TextPiece:
 
     text: str
     choice: int = 0
+    apart: bool = False
+    """The block of words before is complete, with its citations, and here the next begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +286,7 @@ Delta = (
     | TextPiece
     | ThinkingPiece
     | RefusalPiece
+    | CitationPiece
     | CallBegan
     | CallPiece
     | Finished

@@ -11,7 +11,7 @@ from typing import Any
 
 from ext_proc.call import Line
 from ext_proc.formats import usage
-from ext_proc.translation import call_ids, efforts, unread
+from ext_proc.translation import call_ids, cited, efforts, unread
 from ext_proc.translation import openai_chat_parts as parts
 from ext_proc.translation import openai_chat_stream as stream
 from ext_proc.translation import openai_chat_stream_writer as writer
@@ -91,7 +91,7 @@ def read_request(document: Json, line: Line) -> Request:
         reasoning=Reasoning(effort=effort) if effort else None,
         output=_output(document.get("response_format")),
         user=string(document.get("user") or document.get("safety_identifier")),
-        said=said,
+        said={**said, "citations": "annotations"},
         lost=(*unusable, *_lost(document), *unread.losses("OpenAIChat", document)),
         **{name: number(document.get(name), name) for name in _NUMBERS},
     )
@@ -160,7 +160,7 @@ def write_request(request: Request) -> Written:
     unnamed = beside_media(request, "name", words_only=True)
     if request.stream:
         written |= {"stream": True, "stream_options": {"include_usage": True}}
-    return Written(written, (*losses, *lost(request, "top_k"), *unnamed))
+    return Written(written, (*losses, *cited.lost(request), *lost(request, "top_k"), *unnamed))
 
 
 def _format(output: Output | None) -> Json | None:

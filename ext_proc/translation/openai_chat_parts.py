@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
-from ext_proc.translation import call_ids
+from ext_proc.translation import call_ids, cited, openai_citations
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import (
     Media,
@@ -126,7 +126,8 @@ def read_answer(message: Json, name_call: Callable[[int, str], str]) -> tuple[Pa
 
     said = [*spoken(message.get("content"))]
     refused = [Refusal(refusal)] if (refusal := string(message.get("refusal"))) else []
-    return (*thinking(message), *said, *refused, *calls(message, call_id))
+    answer = (*thinking(message), *said, *refused, *calls(message, call_id))
+    return cited.attached(answer, openai_citations.read_chat(message.get("annotations")))
 
 
 def spoken(content: Any) -> Iterator[Text | Thinking]:
@@ -182,6 +183,8 @@ def write_answer(parts: tuple[Part, ...]) -> Json:
         message["reasoning_content"] = thought
     if any(each.signature or each.redacted for each in thoughts):
         message["reasoning_details"] = [detail(each) for each in thoughts]
+    if cites := openai_citations.write_chat(cited.counted(parts)):
+        message["annotations"] = cites
     if calls:
         message["tool_calls"] = [write_call(each) for each in calls]
     return message

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ext_proc.formats import sse, usage
-from ext_proc.translation import call_ids
+from ext_proc.translation import call_ids, openai_citations
 from ext_proc.translation import openai_chat_parts as parts
+from ext_proc.translation.citations import CitationPiece
+from ext_proc.translation.cited import moved
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -69,6 +71,8 @@ class Reader(SseReader):
         """How many calls each choice has made."""
         self._unargued: dict[tuple[int, int], None] = {}
         """Choice and number of those of whose arguments nothing came."""
+        self._said: dict[int, int] = {}
+        """How many characters each choice has said."""
         self._name_call = call_ids.namer(b"")
         self._finishes: dict[int, str] = {}
         """Said at the end: some servers state a reason in every chunk."""
@@ -133,7 +137,11 @@ class Reader(SseReader):
             yield ThinkingPiece(thought, choice=at)
         for said in parts.spoken(delta.get("content")):
             thinks = isinstance(said, Thinking)
+            self._said[at] = self._said.get(at, 0) + (0 if thinks else len(said.text))
             yield ThinkingPiece(said.text, choice=at) if thinks else TextPiece(said.text, at)
+        for citation in openai_citations.read_chat(delta.get("annotations")):
+            if until := self._said.get(at, 0):
+                yield CitationPiece(moved(citation, 0, until), at)
         if refusal := string(delta.get("refusal")):
             yield RefusalPiece(refusal, at)
         for each in listed(delta.get("tool_calls")):

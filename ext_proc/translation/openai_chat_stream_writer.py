@@ -3,6 +3,9 @@
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict
 from ext_proc.translation import openai_chat_parts as parts
+from ext_proc.translation import openai_citations
+from ext_proc.translation.citations import Citation, CitationPiece
+from ext_proc.translation.cited import Held
 from ext_proc.translation.codec import Asked, Json
 from ext_proc.translation.neutral import (
     Began,
@@ -49,6 +52,9 @@ class Writer:
         self._id, self._model = asked.request_id, asked.model
         self._usage: Usage | None = None
         self._failed = False
+        self._cites: dict[int, list[Citation]] = {}
+        """By choice."""
+        self._held = Held()
         self._begun: set[int] = set()
 
     def write(self, delta: Delta) -> bytes:
@@ -71,8 +77,12 @@ class Writer:
                 function = {"arguments": delta.arguments}
                 piece = {"index": delta.index, "function": function}
                 return self._chunk(delta.choice, {"tool_calls": [piece]})
+            case CitationPiece():
+                self._cites.setdefault(delta.choice, []).append(self._held.hold(delta.citation))
+                return b""
             case Finished():
-                return self._chunk(delta.choice, {}, REASONS[delta.finish])
+                annotated = self._annotated(delta.choice)
+                return annotated + self._chunk(delta.choice, {}, REASONS[delta.finish])
             case Used():
                 self._usage = delta.usage
                 return b""
@@ -89,6 +99,11 @@ class Writer:
         if self._usage is not None:
             last = self._event([], usage=stated(self._usage))
         return last + sse.encode(b"[DONE]")
+
+    def _annotated(self, choice: int) -> bytes:
+        """All annotations in one chunk: OpenAI's own SDKs do not join lists without indexes."""
+        written = openai_citations.write_chat(self._cites.pop(choice, ()))
+        return self._chunk(choice, {"annotations": written}) if written else b""
 
     def _chunk(self, choice: int, delta: Json, finish: str | None = None) -> bytes:
         if choice not in self._begun:

@@ -7,6 +7,7 @@ here and parts of the user's turn there.
 
 from collections.abc import Iterator
 
+from ext_proc.translation import cited, openai_citations
 from ext_proc.translation import openai_chat_parts as parts
 from ext_proc.translation.call_ids import Calls
 from ext_proc.translation.codec import Json, UnspeakableError
@@ -39,7 +40,9 @@ def read_messages(document: Json) -> tuple[tuple[Text, ...], tuple[Message, ...]
         elif role in _RESULTS:
             messages.append(Message("user", (_result(message, where, ids),), where))
         elif role == "assistant":
-            messages.append(Message("assistant", (*_said(message, where, ids),), where))
+            annotations = openai_citations.read_chat(message.get("annotations"))
+            said_before = cited.attached((*_said(message, where, ids),), annotations)
+            messages.append(Message("assistant", said_before, where))
         else:
             said = parts.content(message.get("content"), where)
             messages.append(Message("user", (*said,), where))
@@ -91,6 +94,7 @@ def _said_before(message: Message, losses: list[Loss]) -> Json:
     if any(isinstance(part, Media | ToolResult) for part in spoken):
         losses.append(Loss(f"{message.where}.content", essential=True))
     written = parts.write_answer(spoken)
+    written.pop("annotations", None)
     for call in written.get("tool_calls", ()):
         call.pop("extra_content", None)
     return {name: value for name, value in written.items() if name != "refusal" or value}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ext_proc.call import Usage
 from ext_proc.formats import usage
-from ext_proc.translation import responses_parts
+from ext_proc.translation import cited, openai_citations, responses_parts
 from ext_proc.translation.codec import Asked, Json, UnreadableError, UnspeakableError
 from ext_proc.translation.neutral import (
     Choice,
@@ -190,7 +190,8 @@ def spoken(part: Text | Refusal) -> Json:
     """A part of a message."""
     if isinstance(part, Refusal):
         return {"type": "refusal", "refusal": part.text}
-    return {"type": "output_text", "text": part.text, "annotations": [], "logprobs": []}
+    cites = openai_citations.write(cited.counted((part,)))
+    return {"type": "output_text", "text": part.text, "annotations": cites, "logprobs": []}
 
 
 def message(item_id: str, content: list[Json], status: str) -> Json:

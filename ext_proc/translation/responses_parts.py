@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from ext_proc.translation import cited, openai_citations
 from ext_proc.translation.codec import Json, UnspeakableError
 from ext_proc.translation.neutral import Media, Part, Refusal, Text
 from ext_proc.translation.values import data_url, text
@@ -17,7 +18,8 @@ def read(part: Any, where: str) -> Part | None:
         raise UnspeakableError(where, "must be an object with a `type`.")
     match part.get("type"):
         case "input_text" | "output_text" | "text":
-            return Text(text(part.get("text"), f"{where}.text"), citations=_citations(part))
+            annotations = openai_citations.read(part.get("annotations"))
+            return cited.on(Text(text(part.get("text"), f"{where}.text")), annotations)
         case "refusal":
             return Refusal(text(part.get("refusal"), f"{where}.refusal"))
         case "input_image":
@@ -25,11 +27,6 @@ def read(part: Any, where: str) -> Part | None:
         case "input_file":
             return _file(part, where)
     return None
-
-
-def _citations(part: Json) -> tuple[Json, ...]:
-    stated = part.get("annotations")
-    return tuple(c for c in stated if isinstance(c, dict)) if isinstance(stated, list) else ()
 
 
 def _image(part: Json, where: str) -> Media:

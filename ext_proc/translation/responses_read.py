@@ -32,6 +32,7 @@ _SAID = {
     "system": "instructions",
     "max_tokens": "max_output_tokens",
     "output": "text.format",
+    "citations": "annotations",
     **{name: name for name in ("tools", "tool_choice", "parallel_tool_calls", "reasoning")},
     **{name: name for name in _NUMBERS},
 }

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ext_proc.formats import errors, sse, strict, usage
+from ext_proc.translation import openai_citations
+from ext_proc.translation.citations import CitationPiece
+from ext_proc.translation.cited import moved
 from ext_proc.translation.codec import Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -51,12 +54,19 @@ class Reader(SseReader):
         """Numbers of tool calls, by output index."""
         self._came: dict[int, str] = {}
         """What kind of pieces came, by output index."""
+        self._words = 0
+        """How many characters were said."""
+        self._begins: dict[tuple[int, int], int] = {}
+        """At which of them each part of an item begins."""
+        self._annotated: set[int] = set()
+        """Items whose citations came one by one."""
         self._kinds: set[type[Part]] = set()
         self._handlers: dict[str, Callable[[Json], Iterator[Delta]]] = {
             "response.created": self._begin,
             "response.in_progress": self._begin,
             "response.output_item.added": self._added,
             "response.output_item.done": self._done,
+            "response.output_text.annotation.added": self._annotation,
             "response.reasoning_summary_part.added": self._next_summary,
             "response.completed": self._end,
             "response.incomplete": self._end,
@@ -109,7 +119,21 @@ class Reader(SseReader):
             raise UnreadableError("A piece of the provider's stream is not text.")
         kind = _PIECES[event["type"]]
         if piece and self._comes(index, kind):
+            self._begin_part(index, _number(event))
             yield self._said(kind, index, piece)
+
+    def _begin_part(self, index: int, number: int) -> None:
+        self._begins.setdefault((index, number), self._words)
+        if len(self._begins) > _MOST_ITEMS:
+            raise UnreadableError("The provider's stream has too many parts.")
+
+    def _annotation(self, event: Json) -> Iterator[Delta]:
+        index, number = _index(event), _number(event)
+        begin = self._begins.get((index, number), self._words)
+        if begin < self._words:
+            self._annotated.add(index)
+            for citation in openai_citations.read([event.get("annotation")]):
+                yield CitationPiece(moved(citation, begin, self._words))
 
     def _comes(self, index: int, kind: str) -> bool:
         """Note that pieces of an item come; its reasoning is read in one of its two forms."""
@@ -121,6 +145,7 @@ class Reader(SseReader):
         match kind:
             case "text":
                 self._kinds.add(Text)
+                self._words += len(piece)
                 return TextPiece(piece)
             case "refusal":
                 self._kinds.add(Refusal)
@@ -142,15 +167,21 @@ class Reader(SseReader):
         came = index in self._came
         if item.get("type") == "function_call" and index not in self._calls:
             yield from self._call(index, item)
-        for part in read_item(item):
+        for number, part in enumerate(read_item(item)):
             match part:
                 case Thinking() if came:
                     if marked := part.signature or part.redacted:
                         yield ThinkingPiece(signature=marked)
                 case Thinking(text, signature, redacted):
                     yield ThinkingPiece(text, signature, redacted)
-                case Text(text) if text and not came:
-                    yield self._said("text", index, text)
+                case Text(text, citations=citations):
+                    if text and not came:
+                        self._begin_part(index, number)
+                        yield self._said("text", index, text)
+                    begin = self._begins.get((index, number))
+                    if index not in self._annotated and begin is not None:
+                        until = begin + len(text)
+                        yield from (CitationPiece(moved(c, begin, until)) for c in citations)
                 case Refusal(text) if text and not came:
                     yield self._said("refusal", index, text)
                 case ToolCall() if not came:
@@ -186,6 +217,12 @@ def _object(event: Json, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnreadableError("An event of the provider's stream is not what it should be.")
     return value
+
+
+def _number(event: Json) -> int:
+    """The number of a part within its item."""
+    number = event.get("content_index", 0)
+    return number if type(number) is int else 0
 
 
 def _index(event: Json) -> int:

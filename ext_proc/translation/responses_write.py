@@ -5,7 +5,7 @@ Nothing is stored there (`store: false`): callers of other formats bring their w
 
 from typing import Any
 
-from ext_proc.translation import call_ids, efforts, responses_parts, responses_tools
+from ext_proc.translation import call_ids, cited, efforts, responses_parts, responses_tools
 from ext_proc.translation.codec import Json, Written
 from ext_proc.translation.losses import lost
 from ext_proc.translation.neutral import (
@@ -29,7 +29,7 @@ _LONGEST_ID = 64
 def write_request(request: Request) -> Written:
     """Write a request."""
     items: list[Json] = []
-    losses = list(lost(request, *_UNSAID))
+    losses = [*lost(request, *_UNSAID), *cited.lost(request)]
     if request.choices > 1:
         losses.append(Loss(request.said.get("choices", "choices"), essential=True))
     for message in request.messages:

@@ -6,11 +6,14 @@ is kept, within a bound.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ext_proc.call import Reject, Usage
 from ext_proc.formats import errors, sse, strict
+from ext_proc.translation import openai_citations
+from ext_proc.translation.citations import CitationPiece
+from ext_proc.translation.cited import Held
+from ext_proc.translation.cited_stream import Block
 from ext_proc.translation.codec import Asked, Json, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -37,36 +40,11 @@ from ext_proc.translation.responses_answer import (
     reasoning,
     spoken,
 )
+from ext_proc.translation.responses_open import Call, Thought, Words
 from ext_proc.translation.responses_reasoning import Sealed
 
 _MOST_SAID = 32 * 1024 * 1024
 _MOST_ITEMS = 4096
-
-
-@dataclass(slots=True)
-class _Call:
-    began: CallBegan
-    position: int
-    item_id: str
-    pieces: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Words:
-    """A message that is open: its finished parts, and the pieces of the last."""
-
-    position: int
-    item_id: str
-    content: list[Json] = field(default_factory=list)
-    kind: type[Text | Refusal] | None = None
-    pieces: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Thought:
-    position: int
-    item_id: str
-    pieces: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -82,9 +60,11 @@ class Writer:
         self._output: dict[int, Json] = {}
         """Finished items, by position."""
         self._positions = 0
-        self._words: _Words | None = None
-        self._thought: _Thought | None = None
-        self._calls: dict[int, _Call] = {}
+        self._words: Words | None = None
+        self._thought: Thought | None = None
+        self._block = Block()
+        self._held = Held()
+        self._calls: dict[int, Call] = {}
         self._finish: Finish | None = None
         self._usage: Usage | None = None
         self._saying: dict[type[Delta], Callable[[Any], bytes]] = {
@@ -92,6 +72,7 @@ class Writer:
             TextPiece: lambda piece: self._say(Text, piece.text),
             RefusalPiece: lambda piece: self._say(Refusal, piece.text),
             ThinkingPiece: self._think,
+            CitationPiece: self._cite,
             CallBegan: self._call,
             CallPiece: self._argue,
             Finished: self._note_finish,
@@ -172,25 +153,40 @@ class Writer:
         opened = self._begin() + self._close_thought()
         words = self._words
         if words is None:
-            words = self._words = _Words(*self._place("msg"))
+            words = self._words = Words(*self._place("msg"))
             opened += self._added(words.position, message(words.item_id, [], "in_progress"))
         if words.kind is not kind:
             opened += self._close_part(words)
             words.kind = kind
+            self._block.begin()
             opened += self._part("response.content_part.added", words, part=spoken(kind("")))
         self._keep(words.pieces, text)
+        self._block.say(text if kind is Text else "")
         name, logprobs = _NAMES[kind]
         return opened + self._part(f"response.{name}.delta", words, delta=text, **logprobs)
 
-    def _part(self, kind: str, words: _Words, **fields: Any) -> bytes:
+    def _cite(self, piece: CitationPiece) -> bytes:
+        """Annotate the part that is open; to one that is complete nothing can be added."""
+        words, cited = self._words, self._block.within(piece.citation)
+        written = openai_citations.write([cited] if cited is not None else [])
+        if words is None or words.kind is not Text or not written:
+            return b""
+        self._held.hold(piece.citation)
+        numbered = {"annotation_index": len(words.annotations), "annotation": written[0]}
+        words.annotations += written
+        return self._part("response.output_text.annotation.added", words, **numbered)
+
+    def _part(self, kind: str, words: Words, **fields: Any) -> bytes:
         place = {"output_index": words.position, "content_index": len(words.content)}
         return self._event(kind, item_id=words.item_id, **place, **fields)
 
-    def _close_part(self, words: _Words) -> bytes:
+    def _close_part(self, words: Words) -> bytes:
         if words.kind is None:
             return b""
         text = "".join(words.pieces)
         part = spoken(words.kind(text))
+        if words.annotations:
+            part["annotations"], words.annotations = words.annotations, []
         name, logprobs = _NAMES[words.kind]
         said = {_FIELDS[words.kind]: text}
         done = self._part(f"response.{name}.done", words, **said, **logprobs)
@@ -216,7 +212,7 @@ class Writer:
             written += self._close_spoken()
         thought = self._thought
         if thought is None:
-            thought = self._thought = _Thought(*self._place("rs"))
+            thought = self._thought = Thought(*self._place("rs"))
             written += self._added(thought.position, reasoning(thought.item_id, "", None))
         if piece.text:
             if not thought.pieces:
@@ -229,7 +225,7 @@ class Writer:
             written += self._close_thought(Sealed(piece.signature, piece.redacted))
         return written
 
-    def _summary(self, kind: str, thought: _Thought, **fields: Any) -> bytes:
+    def _summary(self, kind: str, thought: Thought, **fields: Any) -> bytes:
         place = {"output_index": thought.position, "summary_index": 0}
         named = f"response.reasoning_summary_{kind}"
         return self._event(named, item_id=thought.item_id, **place, **fields)
@@ -254,7 +250,7 @@ class Writer:
             sealed = Sealed(began.signature, call=began.id)
             opened += self._added(position, reasoning(item_id, "", None))
             opened += self._done(position, reasoning(item_id, "", sealed))
-        called = self._calls[began.index] = _Call(began, *self._place("fc"))
+        called = self._calls[began.index] = Call(began, *self._place("fc"))
         item = call(called.item_id, ToolCall(began.id, began.name, ""), "in_progress")
         return opened + self._added(called.position, item)
 
@@ -268,7 +264,7 @@ class Writer:
             delta=piece.arguments,
         )
 
-    def _close_call(self, called: _Call) -> bytes:
+    def _close_call(self, called: Call) -> bytes:
         began, arguments = called.began, "".join(called.pieces)
         item = call(called.item_id, ToolCall(began.id, began.name, arguments), "completed")
         done = self._event(

@@ -5,7 +5,7 @@ All others that say anything are named here. Objects of a type that the table do
 reader's own affair.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any
 
 from crds.plan import Format
 from ext_proc.formats.protobuf import camel
+from ext_proc.translation import anthropic_citations, openai_citations
 from ext_proc.translation.neutral import Loss
 
 _MOST = 100
@@ -42,7 +43,14 @@ class Within:
     fields: Mapping[str, "Shape"]
 
 
-Shape = Mapping[str, "Shape"] | frozenset[str] | Each | By | Within | None
+@dataclass(frozen=True, slots=True)
+class Some:
+    """A list of which a reader takes what it understands."""
+
+    read: Callable[[Any], Iterable[object]]
+
+
+Shape = Mapping[str, "Shape"] | frozenset[str] | Each | By | Within | Some | None
 """Fields; or the values that ask for nothing; None: whatever there is is read."""
 
 
@@ -68,6 +76,9 @@ def _unread(value: Any, shape: Shape, where: str, spell: Callable[[str], str]) -
                 if (known := spell(name)) in fields:
                     place = f"{where}.{known}" if where else known
                     yield from _unread(inside, fields[known], place, spell)
+        case Some(read) if value:
+            if len([*read(value)]) < (len(value) if isinstance(value, list) else 1):
+                yield Loss(where)
         case frozenset() if isinstance(value, str) and value not in shape:
             yield Loss(where)
         case Mapping() if isinstance(value, dict):
@@ -122,7 +133,8 @@ _CHAT: Mapping[str, Shape] = {
                 **dict.fromkeys(("tool", "function"), _CHAT_RESULT),
                 "assistant": {
                     **_CHAT_SAID,
-                    **_read("refusal", "audio", "function_call", "annotations"),
+                    **_read("refusal", "audio", "function_call"),
+                    "annotations": Some(openai_citations.read_chat),
                     **_read("reasoning", "reasoning_content", "reasoning_details"),
                     "tool_calls": Each(_CHAT_CALL),
                 },
@@ -149,7 +161,7 @@ _CHAT: Mapping[str, Shape] = {
 
 _BLOCK = {"type": None, "cache_control": _CACHE}
 _SEEN: Mapping[str, Shape] = {
-    "text": {**_BLOCK, **_read("text", "citations")},
+    "text": {**_BLOCK, "text": None, "citations": Some(anthropic_citations.read)},
     "image": {**_BLOCK, "source": _read("type", "media_type", "data", "url", "file_id")},
     "document": {**_BLOCK, **_read("source", "title", "context", "citations")},
 }
@@ -195,7 +207,10 @@ _RESPONSES_PART = By(
     "type",
     {
         **dict.fromkeys(("input_text", "text"), _read("type", "text")),
-        "output_text": _read("type", "text", "annotations", "logprobs"),
+        "output_text": {
+            **_read("type", "text", "logprobs"),
+            "annotations": Some(openai_citations.read),
+        },
         "refusal": _read("type", "refusal"),
         "input_image": _read("type", "image_url", "file_id", "detail"),
         "input_file": _read("type", "file_data", "file_id", "file_url", "filename"),

@@ -16,6 +16,8 @@ from ext_proc.translation.codec import Json, UnspeakableError
 
 GEMINI_SIGNED = "gemini_"
 """Begins the signatures of Gemini's thoughts: no other provider takes them."""
+MARKED = base64.b64encode(b"dragoman:").decode()
+"""Begins what was written here where a provider has bytes of its own."""
 
 
 def objects(value: Any, where: str) -> Iterator[tuple[str, Json]]:

@@ -356,8 +356,8 @@ def test_what_is_repeated_is_found_once():
     class Counting(Scan):
         found = 0
 
-        def push(self, text):
-            released = super().push(text)
+        def finish(self):
+            released = super().finish()
             Counting.found += sum(self.redactor.found.values())
             return released
 

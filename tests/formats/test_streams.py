@@ -32,6 +32,7 @@ def events(raw):
 class Transcript:
     def __init__(self, raw):
         self.texts, self.ends, self.errors, self.usage, self.wholes = {}, {}, [], None, []
+        self.annotations = {}
         self.done = False
         self.order = []
         for data in events(raw):
@@ -73,6 +74,8 @@ class Transcript:
                 self.order.append(("text", place[0]))
             elif isinstance(value, dict):
                 self._walk(here, value)
+            elif key == "annotations":
+                self.annotations.setdefault(place[0], []).extend(map(json.dumps, value))
             elif isinstance(value, list):
                 for position, item in enumerate(value):
                     if "index" in item:
@@ -198,6 +201,11 @@ def check(path, out, codec):
     assert after.ends == before.ends
     assert after.usage == before.usage
     assert after.done == before.done
+    assert after.annotations == {
+        choice: [whole(inner.read(text), ("",)) for text in annotations]
+        for choice, annotations in before.annotations.items()
+        if expected[choice, "content"] == before.texts[choice, "content"]
+    }
     assert [whole(inner.read(text), ("",)) for text in before.wholes] == [
         inner.read(text) for text in after.wholes
     ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ext_proc.call import Line, Usage
 from ext_proc.formats import strict
 from ext_proc.translation.bedrock import CODEC
+from ext_proc.translation.citations import Citation, Place
 from ext_proc.translation.codec import Asked, UnreadableError, UnspeakableError
 from ext_proc.translation.neutral import (
     Choice,
@@ -174,7 +175,7 @@ def test_all_that_boto3_can_say_is_read():
             (
                 Thinking("hm", SIGNED),
                 Thinking(redacted=BLOB),
-                Text("so", citations=({"title": "t"},)),
+                Text("so", citations=(Citation(title="t"),)),
                 ToolCall("t1", "weather", '{"city":"Paris"}'),
             ),
             "messages[1]",
@@ -239,10 +240,18 @@ LOSSES = {
         True,
         [{"document": {"name": "n", "source": {"text": "x"}, "context": "c"}}],
     ),
-    "citations asked for": (
+    "places within pieces of a document": (
         "content[0].document.citations",
         False,
-        [{"document": {"name": "n", "source": {"text": "x"}, "citations": {"enabled": True}}}],
+        [
+            {
+                "document": {
+                    "name": "n",
+                    "source": {"content": [{"text": "x"}]},
+                    "citations": {"enabled": True},
+                }
+            }
+        ],
     ),
     "cache point after nothing": ("content[0].cachePoint", False, [{"cachePoint": {}}]),
     "how long to cache": (
@@ -629,7 +638,8 @@ def test_answers_that_end_otherwise():
     cited = recorded("citations").choices[0]
     assert (cited.finish, cited.stop_sequence) == ("stop_sequence", "\n\n")
     assert [part.text for part in cited.parts] == ["Grass is green", ", it says."]
-    assert cited.parts[0].citations[0]["title"] == "Document"
+    place = Place("characters", 0, 0, 19)
+    assert cited.parts[0].citations == (Citation("", "Document", "The grass is green.", place),)
     stopped = recorded("guardrail")
     assert stopped.choices[0].finish == "content_filter"
     assert stopped.usage == Usage(0, 0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ext_proc.call import Usage
 from ext_proc.translation.bedrock import CODEC
+from ext_proc.translation.citations import Citation, CitationPiece
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.neutral import (
     Began,
@@ -56,7 +57,8 @@ SAID = {
     "citations_server_tool": [
         BEGAN,
         TextPiece("Grass is green"),
-        TextPiece(", it says."),
+        CitationPiece(Citation("https://grass.example", start=0, end=14)),
+        TextPiece(", it says.", apart=True),
         Finished("stop_sequence", "\n\n"),
         Used(Usage(610, 21)),
     ],

@@ -33,11 +33,14 @@ NAMES = (
     *("type", "text", "name", "id", "input", "content", "source", "data", "media_type", "function"),
     *("arguments", "url", "image_url", "file", "tool_use_id", "tool_calls", "signature", "schema"),
     *("thinking", "index", "delta", "usage", "message", "json_schema", "budget_tokens", "effort"),
+    *("citations", "citation", "annotations", "url_citation", "cited_text", "title", "start_index"),
+    *("end_index", "document_index", "start_char_index", "end_char_index"),
 )
 TYPES = (
     *("text", "image", "image_url", "file", "document", "tool_use", "tool_result", "thinking"),
     *("redacted_thinking", "base64", "function", "custom", "json_schema", "json_object", "enabled"),
     *("input_audio", "refusal", "auto", "tool", "text_delta", "input_json_delta", "reasoning.text"),
+    *("citations_delta", "char_location", "web_search_result_location", "url_citation"),
 )
 WRONG = (None, True, -1, 1.5, 5000, "hot", [], [{}], ["a"], {}, {"type": 5}, {"type": "tool"})
 SCALARS = (

@@ -125,11 +125,11 @@ ANSWERS = {
 }
 
 
-def piece(index: int, kind: str, name: str, value: str) -> Json:
+def piece(index: int, kind: str, name: str, value: Any) -> Json:
     return {"type": "content_block_delta", "index": index, "delta": {"type": kind, name: value}}
 
 
-def block(index: int, first: Json, *pieces: tuple[str, str, str]) -> list[Json]:
+def block(index: int, first: Json, *pieces: tuple[str, str, Any]) -> list[Json]:
     started = {"type": "content_block_start", "index": index, "content_block": first}
     deltas = [piece(index, *each) for each in pieces]
     return [started, *deltas, {"type": "content_block_stop", "index": index}]

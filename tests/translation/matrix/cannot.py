@@ -18,11 +18,21 @@ class Cannot:
     refused: bool = False
 
 
+_UNCITED = Cannot(
+    "OpenAI's formats cite what their own tools found, not the files of a request",
+    "OpenAI API reference, Chat completions and Responses: input files",
+)
 CANNOT: Mapping[tuple[Format, str], Cannot] = {
     ("BedrockConverse", "image link"): Cannot(
         "Converse takes pictures as bytes or from S3, not by an address",
         "Amazon Bedrock API Reference, ImageSource",
         refused=True,
+    ),
+    ("OpenAIChat", "cited file"): _UNCITED,
+    ("OpenAIResponses", "cited file"): _UNCITED,
+    ("GeminiContent", "cited file"): Cannot(
+        "generateContent cites what its own tools found, not the files of a request",
+        "Gemini API, Content: Part",
     ),
 }
 
@@ -36,6 +46,26 @@ class Apart:
 
 
 APART = (
+    Apart(
+        "places in documents, to callers of OpenAI's formats: an annotation names a page of the web"
+        " or a file that is stored at OpenAI",
+        "OpenAI API reference, Chat completions and Responses: annotations",
+    ),
+    Apart(
+        "the number of a cited document, to callers of GeminiContent, who get its title, the page"
+        " and the words",
+        "Gemini API, GroundingMetadata",
+    ),
+    Apart(
+        "which words of a streamed answer rest on what, from OpenAI's formats and GeminiContent to"
+        " callers of AnthropicMessages and BedrockConverse: all of the block that was sent by then",
+        "Anthropic API, Streaming messages; Amazon Bedrock API Reference, ContentBlockDelta",
+    ),
+    Apart(
+        "citations of earlier answers, to a provider: only those of documents are shown again, to"
+        " Anthropic and to Claude on Bedrock",
+        "OpenAI API reference, Gemini API: messages of the assistant; Anthropic API, Citations",
+    ),
     Apart(
         "stop sequences, at a provider asked in OpenAIResponses", "OpenAI API reference, Responses"
     ),

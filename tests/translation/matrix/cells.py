@@ -19,6 +19,8 @@ from ext_proc.formats import errors, strict
 from ext_proc.formats.table import DIALECTS
 from ext_proc.response import Reading, Whole
 from ext_proc.translation.answers import Answer
+from ext_proc.translation.citations import Citation, CitationPiece
+from ext_proc.translation.cited import counted
 from ext_proc.translation.codec import Asked
 from ext_proc.translation.neutral import (
     CallBegan,
@@ -39,6 +41,7 @@ from ext_proc.translation.table import CODECS
 from tests.translation.matrix import (
     anthropic_messages,
     bedrock_converse,
+    citations,
     features,
     gemini_content,
     openai_chat,
@@ -47,8 +50,18 @@ from tests.translation.matrix import (
 from tests.translation.matrix.features import Asks, Says
 from tests.translation.matrix.fixtures import Fixtures, Json
 
+
+def _named(name: str, document: Json | None) -> dict[str, Json]:
+    return {name: document} if document is not None else {}
+
+
 FORMATS: Mapping[Format, Fixtures] = {
-    each.format: each
+    each.format: replace(
+        each,
+        requests={**each.requests, **_named("cited file", citations.REQUESTS.get(each.format))},
+        answers={**each.answers, "cited": citations.ANSWERS[each.format][0]},
+        streams={**each.streams, "cited": citations.ANSWERS[each.format][1]},
+    )
     for each in (
         openai_chat.FIXTURES,
         openai_responses.FIXTURES,
@@ -193,7 +206,22 @@ def whole(format_: Format, document: Json) -> Says:
     response = CODECS[format_].read_response(strict.loads(json.dumps(document).encode()))
     [choice] = response.choices
     parts = [each for part in choice.parts if (each := features.said(part)) is not None]
-    return Says(joined(parts), choice.finish or "", response.usage or Usage())
+    cites = cited(parts, counted(choice.parts))
+    return Says(joined(parts), choice.finish or "", response.usage or Usage(), cites)
+
+
+def cited(parts: Iterable[Any], found: Iterable[Citation]) -> tuple[tuple[str, str, str], ...]:
+    """What citations say: the words, and the page that these rest on."""
+    text = "".join(part for part in parts if isinstance(part, str))
+    return tuple((text[each.start : each.end], each.url, each.title) for each in found)
+
+
+def coarse(client: Format, provider: Format, says: Says) -> Says:
+    """Words that are sent, and numbered afterwards, are one block in formats that have such."""
+    if client not in citations.BLOCKS or provider in citations.BLOCKS:
+        return says
+    text = "".join(part for part in says.parts if isinstance(part, str))
+    return replace(says, cites=tuple((text, url, title) for _, url, title in says.cites))
 
 
 def joined(parts: Iterable[Any]) -> tuple[Any, ...]:
@@ -226,6 +254,7 @@ def told(deltas: Iterable[Delta]) -> Says:
     parts: list[Any] = []
     calls: dict[int, list[str]] = {}
     finish, usage = "", Usage()
+    found: list[Citation] = []
     for delta in deltas:
         match delta:
             case TextPiece(text):
@@ -243,9 +272,12 @@ def told(deltas: Iterable[Delta]) -> Says:
                 finish = finish_
             case Used(used):
                 usage = used
+            case CitationPiece(citation):
+                found.append(citation)
             case Failed():
                 raise AssertionError(delta)
-    return Says(joined(_called(each, calls) for each in parts), finish, usage)
+    cites = cited(parts, found)
+    return Says(joined(_called(each, calls) for each in parts), finish, usage, cites)
 
 
 def _called(part: Any, calls: Mapping[int, list[str]]) -> Any:

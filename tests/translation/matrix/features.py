@@ -84,11 +84,18 @@ class Says:
     parts: tuple[Any, ...]
     finish: str = "stop"
     usage: Usage = _USAGE
+    cites: tuple[tuple[str, str, str], ...] = ()
+    """Words, and the page of the web that they rest on."""
 
 
 ADDRESS = "ana@mail.example"
 PLANTED = f"Write to {ADDRESS}, card 4111 1111 1111 1111, soon."
 """What guards look for, in words and in what a tool is given."""
+GRASS = ("Grass is green", "https://grass.example/", "Grass")
+SKY = ("the sky is blue", "https://sky.example/", "Sky")
+"""Words of an answer, and the page they rest on."""
+BETWEEN = " – and "
+CITED = f"{GRASS[0]}{BETWEEN}{SKY[0]}."
 QUESTION = (user("How are you?"),)
 ROUND = (user("Weather in Paris?"), model(call("call_1", "Paris")), user(result("call_1", "sunny")))
 ROUNDS = (
@@ -107,6 +114,9 @@ REQUESTS = {
     "image": Asks((user("What is it?", ("image", "image/png", PNG, "")),)),
     "image link": Asks((user("What is it?", ("image", "", "", LINK)),)),
     "file": Asks((user("Sum it up.", ("document", "application/pdf", PDF, "")),)),
+    "cited file": Asks(
+        (user("Sum it up.", ("document", "application/pdf", PDF, "", "to be cited")),)
+    ),
     "reasoning": Asks(QUESTION, max_tokens=50000, thinks=True),
     "structured": Asks(QUESTION, schema=SCHEMA),
 }
@@ -123,6 +133,7 @@ ANSWERS = {
     "usage": Says(
         ("Fine, thanks.",), usage=Usage(input_tokens=100, output_tokens=4, cache_read_tokens=60)
     ),
+    "cited": Says((CITED,), cites=(GRASS, SKY)),
     "planted": Says((PLANTED, call("call_9", ADDRESS)), "tool_calls"),
 }
 
@@ -148,6 +159,8 @@ FEATURES = {
     "image": Feature("images", ("image",)),
     "image link": Feature("images by link", ("image link",)),
     "file": Feature("files (PDF)", ("file",)),
+    "cited file": Feature("citations of files asked for", ("cited file",)),
+    "cited": Feature("citations of the web", (), ("cited",)),
     "reasoning": Feature("reasoning", ("reasoning",), ("reasoning",)),
     "structured": Feature("structured output", ("structured",), ("structured",)),
     "usage": Feature("usage with cached tokens", (), ("usage",), mandatory=True),
@@ -201,7 +214,8 @@ def said(part: Part) -> Any:
         case Thinking():
             return ("thinking", part.text) if part.text else None
         case Media():
-            return part.kind, part.media_type if part.data else "", part.data, part.url
+            media_type, asked = part.media_type if part.data else "", ("to be cited",)
+            return part.kind, media_type, part.data, part.url, *(asked if part.cites else ())
         case ToolCall():
             return "call", part.id, part.name, orjson.loads(part.arguments or "{}")
         case ToolResult():

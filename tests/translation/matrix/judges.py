@@ -104,6 +104,16 @@ def _own(document: Any) -> Any:
     return {k: _own(v) for k, v in document.items() if k not in CHAT_EXTENSIONS}
 
 
+def _own_chunk(chunk: Json) -> Json:
+    """A chunk of chat completions without annotations, which OpenAI sends and its SDK does not name."""
+    choices = [
+        {**each, "delta": {k: v for k, v in each["delta"].items() if k != "annotations"}}
+        for each in chunk["choices"]
+    ]
+    own: Json = _own({**chunk, "choices": choices})
+    return own
+
+
 def _known(document: Json) -> Json:
     """A response or event without what OpenAI sends and its SDK does not name."""
     if "response" in document:
@@ -183,7 +193,7 @@ JUDGES: Mapping[Format, Judge] = {
     "OpenAIChat": Judge(
         _chat_request,
         lambda document: takes(ChatCompletion, _own(document)),
-        _heard(ChatCompletionChunk),
+        _heard(ChatCompletionChunk, _own_chunk),
         _status_error(openai.OpenAI(api_key="k")),
     ),
     "OpenAIResponses": Judge(

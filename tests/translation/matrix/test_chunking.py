@@ -29,6 +29,7 @@ from tests.translation.matrix.features import ANSWERS, PLANTED
 RECORDED = Path(__file__).parents[1] / "recorded"
 FOLDERS = {
     "openai_chat": "OpenAIChat",
+    "anthropic": "AnthropicMessages",
     "gemini": "GeminiContent",
     "responses": "OpenAIResponses",
     "bedrock": "BedrockConverse",
