@@ -133,7 +133,7 @@ class Exchange:
             return case.refuse(_OVERLOADED if full else _NO_BACKEND)
         case.send(order, stream=call.stream)
         self._reception = Reception(case, call, match, outgoing)
-        sent = Sent(order, case.copy(outgoing.mirrors))
+        sent = Sent(order, case.copy(outgoing.mirrors), admitted.affinity)
         passed = verdict.encode(call, outgoing, match, sent, self._headers)
         admitted.outgoing = None
         call.forget()

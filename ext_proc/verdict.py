@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, Format, RulePlan, TargetPlan
-from ext_proc import mirrors
+from crds.plan import (
+    AFFINITY_HEADER,
+    METADATA_NAMESPACE,
+    TARGETS_NAMESPACE,
+    Format,
+    RulePlan,
+    TargetPlan,
+)
+from ext_proc import mirrors, stickiness
 from ext_proc.call import Call
 from ext_proc.events import Continue
 from ext_proc.formats import table
@@ -30,6 +37,8 @@ class Sent:
     """In the order of attempts."""
     copies: tuple[TargetPlan, ...] = ()
     """The mirrors that get a copy."""
+    affinity: stickiness.Key | None = None
+    """What its endpoint is found by, where one is."""
 
 
 def encode(
@@ -41,6 +50,7 @@ def encode(
 ) -> Continue:
     """Send the body to these targets, in this order, and copies of it to the mirrors."""
     rule, targets = match.rule.plan, sent.targets
+    found_by = ((AFFINITY_HEADER, stickiness.affinity(sent.affinity)),) if sent.affinity else ()
     metadata: dict[str, Any] = {
         "class": _class(rule, stream=call.stream, mirrored=bool(outgoing.mirrors)),
         "route": match.route.plan.name,
@@ -54,6 +64,7 @@ def encode(
     return Continue(
         set_headers=(
             (VERDICT_HEADER, "pass"),
+            *found_by,
             *mirrors.headers(_ticket(call, match), sent.copies),
         ),
         remove_headers=tuple(

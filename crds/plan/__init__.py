@@ -43,6 +43,7 @@ from crds.plan.routes import (
     VirtualHostPlan,
 )
 from crds.plan.seam import (
+    AFFINITY_HEADER,
     ATTEMPTS_NAMESPACE,
     FILTER_HEADER,
     METADATA_NAMESPACE,
@@ -65,6 +66,7 @@ from crds.plan.targets import (
 )
 
 __all__ = [
+    "AFFINITY_HEADER",
     "ATTEMPTS_NAMESPACE",
     "FAMILIES",
     "FILTER_HEADER",

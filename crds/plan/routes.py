@@ -12,9 +12,9 @@ Selection = Literal["Weighted", "LowestCost", "LowestLatency", "LeastBusy"]
 
 
 class StickinessPlan(PlanModel):
-    """What binds requests to one side of the weights."""
+    """What binds requests to one side of the weights, or to one endpoint."""
 
-    by: Literal["Header", "Cookie", "User"]
+    by: Literal["Header", "Cookie", "User", "Conversation"]
     name: str = ""
     """The header or cookie."""
 
@@ -43,6 +43,8 @@ class RulePlan(PlanModel):
     mirrored_unary_class: str = ""
     mirrored_stream_class: str = ""
     """Traffic classes of requests that are copied: there each target's chain writes its body."""
+    affinity: StickinessPlan | None = None
+    """What binds requests to one endpoint; set where a target's endpoints are found by a key."""
     guards: Guards = Guards()
 
     @property

@@ -173,7 +173,7 @@ rules = st.fixed_dictionaries(
     optional={
         "selection": choice("Weighted", "LowestCost"),
         "stickiness": st.fixed_dictionaries(
-            {"by": choice("Header", "Cookie", "User")},
+            {"by": choice("Header", "Cookie", "User", "Conversation")},
             optional={"name": choice("x-tenant", "X-Tenant", "x-dragoman-a")},
         ),
         "timeouts": st.fixed_dictionaries(
