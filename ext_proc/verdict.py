@@ -39,6 +39,8 @@ class Sent:
     """The mirrors that get a copy."""
     affinity: stickiness.Key | None = None
     """What its endpoint is found by, where one is."""
+    retried: bool = True
+    """False: the rule's budget for further tries is spent."""
 
 
 def encode(
@@ -52,7 +54,7 @@ def encode(
     rule, targets = match.rule.plan, sent.targets
     found_by = ((AFFINITY_HEADER, stickiness.affinity(sent.affinity)),) if sent.affinity else ()
     metadata: dict[str, Any] = {
-        "class": _class(rule, stream=call.stream, mirrored=bool(outgoing.mirrors)),
+        "class": _class(rule, sent, stream=call.stream, mirrored=bool(outgoing.mirrors)),
         "route": match.route.plan.name,
         "rule": rule.name,
         "format": call.format,
@@ -79,10 +81,11 @@ def encode(
     )
 
 
-def _class(rule: RulePlan, *, stream: bool, mirrored: bool) -> str:
+def _class(rule: RulePlan, sent: Sent, *, stream: bool, mirrored: bool) -> str:
+    classes = rule if sent.retried or rule.budget is None else rule.budget
     if mirrored:
-        return rule.mirrored_stream_class if stream else rule.mirrored_unary_class
-    return rule.stream_class if stream else rule.unary_class
+        return classes.mirrored_stream_class if stream else classes.mirrored_unary_class
+    return classes.stream_class if stream else classes.unary_class
 
 
 def _ticket(call: Call, match: Match) -> Ticket:

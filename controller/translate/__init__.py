@@ -23,6 +23,7 @@ from controller.translate import (
     rules,
     sizes,
     statuses,
+    traffic,
     virtual_hosts,
 )
 from controller.translate.backends import Backends
@@ -231,6 +232,7 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
         mirrored_unary_class=mirrored_unary,
         mirrored_stream_class=mirrored_stream,
         affinity=rules.affinity(served),
+        budget=traffic.budget(served.rule, served.once),
         guards=levelled.of(served.route, served.rule.name),
     )
 

@@ -64,6 +64,8 @@ class Served:
     """What the mirrors lead to."""
     mirrored: tuple[ir.TrafficClass, ...] = ()
     """For calls and for streams that are copied; none without mirrors."""
+    once: tuple[ir.TrafficClass, ...] = ()
+    """All of these without retries; none where retries have no budget."""
 
     @property
     def called(self) -> tuple[Callee, ...]:
@@ -73,7 +75,7 @@ class Served:
     @property
     def every_class(self) -> tuple[ir.TrafficClass, ...]:
         """All ways in which its requests travel."""
-        return (*self.classes, *self.mirrored)
+        return (*self.classes, *self.mirrored, *self.once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ def _served(
         mirrors=tuple(_mirror(callee, rule.mirrors[number]) for number, callee in copied.items()),
         copied=tuple(copied.values()),
         mirrored=mirrored,
+        once=traffic.once(rule, (*classes, *mirrored)),
     )
 
 

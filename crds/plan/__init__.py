@@ -30,6 +30,7 @@ from crds.plan.model import (
     PlanModel,
 )
 from crds.plan.routes import (
+    BudgetPlan,
     Candidate,
     ListedModel,
     MatchTier,
@@ -83,6 +84,7 @@ __all__ = [
     "TYPE_URL",
     "Action",
     "BindingPlan",
+    "BudgetPlan",
     "CallerFormat",
     "Candidate",
     "Format",

@@ -27,6 +27,18 @@ class MirrorPlan(PlanModel):
     percent: int
 
 
+class BudgetPlan(PlanModel):
+    """How many further tries a rule may make, and how requests travel that may make none."""
+
+    percent: int
+    """Of the requests of the last 10 seconds."""
+    per_second: int
+    unary_class: str
+    stream_class: str
+    mirrored_unary_class: str = ""
+    mirrored_stream_class: str = ""
+
+
 class RulePlan(PlanModel):
     """One rule of an AIRoute."""
 
@@ -45,6 +57,7 @@ class RulePlan(PlanModel):
     """Traffic classes of requests that are copied: there each target's chain writes its body."""
     affinity: StickinessPlan | None = None
     """What binds requests to one endpoint; set where a target's endpoints are found by a key."""
+    budget: BudgetPlan | None = None
     guards: Guards = Guards()
 
     @property

@@ -1,5 +1,6 @@
 """Among the endpoints of one AIBackend, with a real Envoy: who serves, who is asked whether it is well."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -223,3 +224,46 @@ def test_without_a_healthy_endpoint_the_next_target_serves_at_once(tmp_path: Pat
         harness.eventually(lambda: pool.ask().headers["x-dragoman-backend"] == "default/pool")
     pool.close()
     spare.close()
+
+
+BUDGET = """\
+  - name: only
+    retry: {attempts: 1, budget: {percent: 20, perSecond: 0}}
+    backendRefs: [{name: first, model: m}, {name: second, model: m, priority: 1}]
+"""
+
+
+def test_a_retry_budget_bounds_further_tries(tmp_path: Path) -> None:
+    first, second = harness.Provider(fault="fault-status-500"), harness.Provider()
+    port = harness.free_port()
+    harness.write(
+        tmp_path,
+        gateway=harness.gateway(port),
+        route=harness.route("assistant", BUDGET),
+        first=harness.backend("first", first.port, more="  ejection: {consecutiveErrors: 30}\n"),
+        second=harness.backend("second", second.port),
+    )
+    body = {"model": "any", "messages": [{"role": "user", "content": "hello"}]}
+
+    with harness.running(tmp_path) as run, httpx2.Client(timeout=60) as client:
+
+        def ask() -> httpx2.Response:
+            return client.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body)
+
+        answers = [ask() for _ in range(30)]
+        served = [each for each in answers if each.status_code == 200]
+        assert {each.status_code for each in answers} == {200, 500}
+        assert 1 <= len(served) <= 6
+        assert len(second.received) == len(served)
+        assert len(first.received) == 30
+        refused = next(each for each in answers if each.status_code == 500)
+        record = run.record(refused.headers["x-request-id"])
+        assert record["retry_budget_spent"] is True
+        assert record["attempts"] == 1
+        told = 'dragoman_retry_budget_spent_total{route="default/assistant",rule="only"}'
+        assert told in run.metrics()
+        # thirty failures in a row: the other stands first now, and needs no retry
+        assert {ask().headers.get("x-dragoman-backend") for _ in range(10)} == {"default/second"}
+        assert json.loads(second.last().body)["model"] == "m"
+    first.close()
+    second.close()
