@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from crds.endpoints import Balancing
 from crds.gateway import SecretValue
 from crds.meta import Key
 from crds.plan import Format, RoutePlan, VirtualHostPlan
@@ -128,6 +129,19 @@ class Picker:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A GET for this path, asked of each endpoint again and again."""
+
+    path: str
+    interval_s: float
+    timeout_s: float
+    unhealthy_after: int
+    """Failures in a row."""
+    healthy_after: int
+    """Successes in a row."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One (AIBackend, model) pair: one cluster with its own upstream filters."""
 
@@ -149,6 +163,9 @@ class Target:
     """The largest body of the virtual hosts that use it."""
     signing: Signing | None = None
     ejection: Ejection = Ejection()
+    balancing: Balancing = "LeastRequest"
+    health_check: HealthCheck | None = None
+    """Only where all addresses are known."""
     copies: int | None = None
     """Of a mirror: how many copies may be under way; None: a target that answers callers."""
     picker: Picker | None = None

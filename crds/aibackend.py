@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from crds.auth import Auth, CACertificateRef
+from crds.endpoints import HealthCheck, LoadBalancing
 from crds.meta import (
     HOST,
     Amount,
@@ -177,6 +178,13 @@ class Ejection(Model):
     """For how long at first; doubled each time, up to twelve times as long. A Retry-After wins."""
 
 
+def _is_known(endpoint: Endpoint | None) -> bool:
+    """Whether the controller knows the addresses."""
+    if endpoint is None:
+        return False
+    return endpoint.service_ref is not None or is_ip_address(endpoint.hostname or "")
+
+
 class AIBackendSpec(Model):
     """One provider account or self-hosted model server."""
 
@@ -229,6 +237,26 @@ class AIBackendSpec(Model):
             lambda self: self.auth.type != "GCP" or self.provider in ("VertexAI", "Gemini"),
             "auth",
         ),
+        Rule(
+            "!has(self.healthCheck) || (has(self.endpoint) && (has(self.endpoint.serviceRef)"
+            " || (has(self.endpoint.hostname) && isIP(self.endpoint.hostname))))",
+            "healthCheck needs endpoint.serviceRef or an IP address as hostname: what a DNS name"
+            " leads to could not be judged before it is probed",
+            lambda self: self.health_check is None or _is_known(self.endpoint),
+            "healthCheck",
+        ),
+        Rule(
+            "self.loadBalancing.policy != 'RingHash' || !has(self.endpoint)"
+            " || !has(self.endpoint.inferencePoolRef)",
+            "loadBalancing.policy RingHash does not go with endpoint.inferencePoolRef, whose picker"
+            " chooses the endpoint",
+            lambda self: (
+                self.load_balancing.policy != "RingHash"
+                or self.endpoint is None
+                or self.endpoint.inference_pool_ref is None
+            ),
+            "loadBalancing",
+        ),
     )
 
     provider: Provider
@@ -253,3 +281,7 @@ class AIBackendSpec(Model):
     """Limits on requests under way."""
     ejection: Ejection = Ejection()
     """When a target that fails is put behind its peers."""
+    load_balancing: LoadBalancing = LoadBalancing()
+    """How requests are spread over its endpoints."""
+    health_check: HealthCheck | None = None
+    """Asks the endpoints whether they are well; without it only requests find out."""

@@ -1,13 +1,11 @@
 """AIRoute: who is served, and by what."""
 
-import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from crds.meta import (
-    COOKIE_OR_HEADER,
     HEADER,
     HEADER_VALUE,
     REQUEST_PATH,
@@ -26,6 +24,8 @@ from crds.meta import (
 from crds.mirror import Mirror
 from crds.plan import MIRROR_CLUSTER_HEADERS
 from crds.prompt import PromptRef
+from crds.retry import Retry
+from crds.stickiness import Stickiness
 
 
 class ParentRef(Model):
@@ -168,56 +168,10 @@ class Timeouts(Model):
     """The longest silence within an attempt."""
 
 
-class Retry(Model):
-    """What happens when a target fails before it answers."""
-
-    attempts: Annotated[int, Field(ge=0, le=8, strict=True)]
-    """Further tries after the first; 2 by default where the rule has a second target, else 0."""
-
-
-_STICKY_HEADER = re.compile(r"(?!x-dragoman-)[a-z0-9][-a-z0-9]*\Z")
-
-
-class Stickiness(Model):
-    """What binds the requests of one caller to one side of the weights."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(self.by == 'User') != has(self.name)",
-            "name is required with by Header or Cookie and not allowed with by User",
-            lambda self: (self.by == "User") != (self.name is not None),
-        ),
-        Rule(
-            "self.by != 'Header' || !has(self.name)"
-            " || (self.name.matches('^[a-z0-9][-a-z0-9]*$')"
-            " && !self.name.startsWith('x-dragoman-'))",
-            "a header's name is in lower case and does not begin with x-dragoman-",
-            lambda self: (
-                self.by != "Header" or self.name is None or bool(_STICKY_HEADER.match(self.name))
-            ),
-            "name",
-        ),
-    )
-
-    by: Literal["Header", "Cookie", "User"]
-    """`User` is the request's own field for it, such as OpenAI's `safety_identifier`."""
-    name: (
-        Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=COOKIE_OR_HEADER)]
-        | None
-    ) = None
-    """The header, in lower case, or the cookie."""
-
-
 class RouteRule(Model):
     """One way to serve requests."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.stickiness) || self.selection == 'Weighted'",
-            "stickiness needs selection Weighted",
-            lambda self: self.stickiness is None or self.selection == "Weighted",
-            "stickiness",
-        ),
         Rule(
             "self.backendRefs.exists(b, b.weight > 0)",
             "at least one backendRef needs a weight above 0",
@@ -242,7 +196,11 @@ class RouteRule(Model):
     mirrors: Annotated[tuple[Mirror, ...], Field(max_length=len(MIRROR_CLUSTER_HEADERS))] = ()
     """Targets that get a copy of some of the requests; their answers are thrown away."""
     stickiness: Stickiness | None = None
-    """Sends equal keys to the same target while weights and health stay; lots where no key is."""
+    """Sends equal keys to the same target while weights and health stay; lots where no key is.
+
+    With another `selection` than Weighted it decides between equals. AIBackends with
+    `loadBalancing.policy: RingHash` find the endpoint by the same key.
+    """
     timeouts: Timeouts = Timeouts()
     """How long things may take."""
     retry: Retry | None = None

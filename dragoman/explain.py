@@ -144,10 +144,11 @@ def _level(level: Level) -> Iterator[str]:
 
 def _place(it: Explanation, target: Target) -> str:
     """What decides between targets of equal priority."""
+    found = f"; endpoint: {target.endpoint}" if target.endpoint.startswith("RingHash") else ""
     if it.rule is None or it.rule.selection == "Weighted":
-        return f"weight {target.weight}"
+        return f"weight {target.weight}{found}"
     score = "unknown" if target.score is None else f"{target.score:.6g}"
-    return f"{it.rule.selection} {score}, weight {target.weight}"
+    return f"{it.rule.selection} {score}, weight {target.weight}{found}"
 
 
 def _counts(found: Mapping[str, int]) -> str:

@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from controller import ir
 from controller.resources import Resources
 from controller.translate import Translation
-from crds.plan import Guards, RoutePlan, VirtualHostPlan, canonical, resource_name, version
+from crds.endpoints import Balancing
+from crds.plan import (
+    Guards,
+    RoutePlan,
+    StickinessPlan,
+    VirtualHostPlan,
+    canonical,
+    resource_name,
+    version,
+)
 from dragoman import hosts, lots, precedence, reasons
 from dragoman.reasons import LeftOut, Mirrored
 from ext_proc import admission, door, matching, plans, schemas
@@ -22,6 +31,7 @@ from ext_proc.matching import Traits
 from ext_proc.plans import Host, Snapshot, Update
 from ext_proc.record import OTHER
 from ext_proc.schemas import JSON_SCHEMA
+from ext_proc.stickiness import Key
 from ext_proc.targets import Order
 
 _MISDIRECTED = Reject(421, "misdirected_request", "No listener serves this hostname.")
@@ -93,6 +103,8 @@ class Target:
     weight: int
     score: float | None
     """What the rule's selection goes by, such as US dollars; None: unknown."""
+    endpoint: str
+    """How one of its endpoints is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +155,10 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
     order, chooser = lots.order(host, admitted)
     outs = (*reasons.left_out(resources, translation, asked, admitted), *reasons.too_small(order))
     copied = tuple(reasons.mirrors(resources, translation, asked, admitted))
+    balancing = {each.name: each.balancing for each in translation.config.targets}
+    chosen = tuple(_targets(order, admitted, balancing))
     found = _admitted(asked, admitted)
-    return replace(
-        found, targets=tuple(_targets(order)), chooser=chooser, left_out=outs, mirrors=copied
-    )
+    return replace(found, targets=chosen, chooser=chooser, left_out=outs, mirrors=copied)
 
 
 def _admitted(asked: Asked, admitted: Admission) -> Explanation:
@@ -172,11 +184,22 @@ def _admitted(asked: Asked, admitted: Admission) -> Explanation:
     )
 
 
-def _targets(order: Order) -> Iterator[Target]:
+def _targets(
+    order: Order, admitted: Admission, balancing: Mapping[str, Balancing]
+) -> Iterator[Target]:
+    plan = admitted.match.rule.plan.affinity if admitted.match else None
     for each in order.ranked:
         it, score = each.target, each.score if math.isfinite(each.score) else None
         prompt = it.prompt.name if it.prompt else None
-        yield Target(it.backend, it.model, prompt, it.priority, it.weight, score)
+        endpoint = _endpoint(balancing[it.cluster], plan, admitted.affinity)
+        yield Target(it.backend, it.model, prompt, it.priority, it.weight, score, endpoint)
+
+
+def _endpoint(balancing: Balancing, plan: StickinessPlan | None, key: Key | None) -> str:
+    if balancing != "RingHash" or plan is None:
+        return balancing
+    by = f"{plan.by} {plan.name}".strip()
+    return f"RingHash by {by}" if key else f"RingHash by {by}, which the request lacks: by lot"
 
 
 def _compiled(config: ir.Config, name: str) -> tuple[Host, Snapshot]:

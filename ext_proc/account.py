@@ -44,6 +44,8 @@ class Facts:
     served: bool = False
     """A provider answered with success, so tokens were used."""
     result: Result = field(default_factory=Result)
+    budget_spent: bool = False
+    """It was sent to one target alone, because its rule's budget for further tries was spent."""
     error: str | None = None
     first_token_s: float | None = None
     overhead_s: float = 0.0
@@ -73,6 +75,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         attempts=facts.attempts,
         failed=tuple(_arm(facts, each) for each in facts.failed),
         mirrors=tuple(_arm(facts, each) for each in facts.copies),
+        budget_spent=facts.budget_spent,
         plan=_versions(facts),
         logged=facts.decided and end != "failed",
         usage=usage,

@@ -73,6 +73,8 @@ class Admission:
     """What the request allows to be written, if it says."""
     bound: stickiness.Key | None = None
     """The caller's key, where the rule is sticky: read before anything is redacted."""
+    affinity: stickiness.Key | None = None
+    """The same, where it also decides which endpoint serves."""
 
 
 def admit(asked: Asked, body: bytes) -> Admission:
@@ -134,9 +136,13 @@ def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
 def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
     """Read what decides who serves, and limit what a model may be given and write."""
     rule = match.rule.plan
+    name = f"{match.route.plan.name}/{rule.name}"
     if rule.stickiness is not None:
-        name = f"{match.route.plan.name}/{rule.name}"
         admission.bound = stickiness.key(rule.stickiness, name, asked.headers, call)
+    if rule.affinity is not None and rule.affinity == rule.stickiness:
+        admission.affinity = admission.bound
+    elif rule.affinity is not None:
+        admission.affinity = stickiness.key(rule.affinity, name, asked.headers, call)
     admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
     levels = (*asked.host.levels, match.route.level, match.rule.level)
     if reject := lengths.limit(call, admission.input_tokens, levels):

@@ -12,6 +12,7 @@ from ext_proc import account
 from ext_proc.account import End, Facts
 from ext_proc.admission import Admission
 from ext_proc.attempts import Answered, Attempts
+from ext_proc.budgets import RuleName
 from ext_proc.call import Call, Reject
 from ext_proc.events import Answer
 from ext_proc.formats import table
@@ -100,6 +101,16 @@ class Case:
             now_s=world.clock(),
         )
 
+    def may_retry(self, match: Match) -> bool:
+        """Whether the rule's budget, if it has one, lets this request be tried again."""
+        limit = match.rule.plan.budget
+        if limit is None:
+            return True
+        world = self.world
+        granted = world.learned.budgets.ask(_name(match), limit, world.clock())
+        self.facts.budget_spent = not granted
+        return granted
+
     def send(self, order: Sequence[TargetPlan], *, stream: bool) -> None:
         """The request goes to these targets."""
         self._occupy(order[0])
@@ -114,8 +125,11 @@ class Case:
         """A target answers, or Envoy does because none did."""
         facts = self.facts
         facts.status, facts.attempts = answer.status, answer.attempts
+        match, now_s = facts.admission.match, self.world.clock()
+        if match is not None and match.rule.plan.budget is not None:
+            self.world.learned.budgets.spend(_name(match), answer.attempts - 1, now_s)
         if self.attempts is not None:
-            facts.failed = self.attempts.answered(answer, self.world.clock())
+            facts.failed = self.attempts.answered(answer, now_s)
         if answer.target is not None:
             self._occupy(answer.target)
 
@@ -140,3 +154,7 @@ class Case:
         if self._slot is not None:
             self.world.slots.give_back(self._slot)
             self._slot = None
+
+
+def _name(match: Match) -> RuleName:
+    return RuleName(match.route.plan.name, match.rule.plan.name)

@@ -131,9 +131,11 @@ class Exchange:
         if not order:
             full = any(each.reason == "Full" for each in chosen.left_out)
             return case.refuse(_OVERLOADED if full else _NO_BACKEND)
+        retried = case.may_retry(match)
+        order = order if retried else order[:1]
         case.send(order, stream=call.stream)
         self._reception = Reception(case, call, match, outgoing)
-        sent = Sent(order, case.copy(outgoing.mirrors))
+        sent = Sent(order, case.copy(outgoing.mirrors), admitted.affinity, retried=retried)
         passed = verdict.encode(call, outgoing, match, sent, self._headers)
         admitted.outgoing = None
         call.forget()

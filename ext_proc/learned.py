@@ -3,6 +3,7 @@
 In memory, bounded, and lost with the process; other processes learn for themselves.
 """
 
+from ext_proc.budgets import Budgets
 from ext_proc.decayed import Means
 from ext_proc.health import Health
 from ext_proc.latency import Latencies
@@ -19,6 +20,7 @@ class Learned:
     def __init__(self) -> None:
         self.health = Health()
         self.latency = Latencies()
+        self.budgets = Budgets()
         self._outputs: Means[tuple[str, str]] = Means(OUTPUT_HALF_LIFE_S)
 
     def output_tokens(self, route: str, rule: str, limit: int | None, now_s: float) -> int:

@@ -95,6 +95,11 @@ class Metrics:
         self.requests = counter("dragoman_requests", "Requests by outcome.", _OUTCOME)
         self.verdicts = counter("dragoman_guard_verdicts", "What guards found.", _VERDICT)
         self.labels = counter("dragoman_request_labels", "Requests that guards marked.", _LABEL)
+        self.budget_spent = counter(
+            "dragoman_retry_budget_spent",
+            "Requests that could not be tried again, because their rule's budget was spent.",
+            ["route", "rule"],
+        )
         self.failed = counter(
             "dragoman_exchanges_failed",
             "Streams ended with an error status, so that nothing uninspected passed.",
@@ -122,6 +127,8 @@ class Metrics:
                 verdict.guard, verdict.policy, verdict.type, verdict.action, verdict.phase
             ).inc()
         self.arms.observe(record)
+        if record.budget_spent:
+            self.budget_spent.labels(record.route or "", record.rule or "").inc()
         for name, value in record.labels:
             self.labels.labels(record.gateway or "", name, value).inc()
         if record.backend is not None and record.format is not None:

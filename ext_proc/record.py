@@ -59,6 +59,8 @@ class Record:
     """The targets that were tried before, in order."""
     mirrors: tuple[Arm, ...] = ()
     """Who got a copy of the request; nothing else here speaks of them."""
+    budget_spent: bool = False
+    """It could not be tried again, because its rule's budget for that was spent."""
     plan: Mapping[str, str] = field(default_factory=dict)
     """The versions that judged, by resource name."""
     usage: Usage | None = None
@@ -98,6 +100,7 @@ def _document(record: Record) -> dict[str, Any]:
         "attempts": record.attempts,
         "failed": [_arm(each) for each in record.failed],
         "mirrors": [_arm(each) for each in record.mirrors],
+        "retry_budget_spent": record.budget_spent,
         "plan": dict(record.plan),
         "duration_ms": round(record.duration_s * 1000, 3),
         "usage": record.usage,

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crds.plan import METADATA_NAMESPACE, TARGETS_NAMESPACE, Format, RulePlan, TargetPlan
-from ext_proc import mirrors
+from crds.plan import (
+    AFFINITY_HEADER,
+    METADATA_NAMESPACE,
+    TARGETS_NAMESPACE,
+    Format,
+    RulePlan,
+    TargetPlan,
+)
+from ext_proc import mirrors, stickiness
 from ext_proc.call import Call
 from ext_proc.events import Continue
 from ext_proc.formats import table
@@ -30,6 +37,10 @@ class Sent:
     """In the order of attempts."""
     copies: tuple[TargetPlan, ...] = ()
     """The mirrors that get a copy."""
+    affinity: stickiness.Key | None = None
+    """What its endpoint is found by, where one is."""
+    retried: bool = True
+    """False: the rule's budget for further tries is spent."""
 
 
 def encode(
@@ -41,8 +52,9 @@ def encode(
 ) -> Continue:
     """Send the body to these targets, in this order, and copies of it to the mirrors."""
     rule, targets = match.rule.plan, sent.targets
+    found_by = ((AFFINITY_HEADER, stickiness.affinity(sent.affinity)),) if sent.affinity else ()
     metadata: dict[str, Any] = {
-        "class": _class(rule, stream=call.stream, mirrored=bool(outgoing.mirrors)),
+        "class": _class(rule, sent, stream=call.stream, mirrored=bool(outgoing.mirrors)),
         "route": match.route.plan.name,
         "rule": rule.name,
         "format": call.format,
@@ -54,6 +66,7 @@ def encode(
     return Continue(
         set_headers=(
             (VERDICT_HEADER, "pass"),
+            *found_by,
             *mirrors.headers(_ticket(call, match), sent.copies),
         ),
         remove_headers=tuple(
@@ -68,10 +81,11 @@ def encode(
     )
 
 
-def _class(rule: RulePlan, *, stream: bool, mirrored: bool) -> str:
+def _class(rule: RulePlan, sent: Sent, *, stream: bool, mirrored: bool) -> str:
+    classes = rule if sent.retried or rule.budget is None else rule.budget
     if mirrored:
-        return rule.mirrored_stream_class if stream else rule.mirrored_unary_class
-    return rule.stream_class if stream else rule.unary_class
+        return classes.mirrored_stream_class if stream else classes.mirrored_unary_class
+    return classes.stream_class if stream else classes.unary_class
 
 
 def _ticket(call: Call, match: Match) -> Ticket:

@@ -23,6 +23,7 @@ from controller.translate import (
     rules,
     sizes,
     statuses,
+    traffic,
     virtual_hosts,
 )
 from controller.translate.backends import Backends
@@ -199,6 +200,8 @@ def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
         headers=backend.headers,
         max_body_bytes=max_body_bytes,
         ejection=backend.ejection,
+        balancing=backend.balancing,
+        health_check=backend.health_check,
         copies=(backend.max_concurrent or DEFAULT_COPIES) if callee.mirror else None,
         picker=backend.picker,
         http2=backend.http2,
@@ -228,6 +231,8 @@ def _rule(served: Served, levelled: Levels) -> RulePlan:
         mirrors=served.mirrors,
         mirrored_unary_class=mirrored_unary,
         mirrored_stream_class=mirrored_stream,
+        affinity=rules.affinity(served),
+        budget=traffic.budget(served.rule, served.once),
         guards=levelled.of(served.route, served.rule.name),
     )
 

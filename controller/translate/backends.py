@@ -15,7 +15,8 @@ from controller.translate.conditions import Fault
 from controller.translate.pools import Network, Pools
 from controller.translate.providers import Provider
 from controller.translate.services import Endpoints, Services
-from crds.aibackend import TLS, AIBackendSpec, Price
+from crds.aibackend import TLS, AIBackendSpec, Price, is_ip_address
+from crds.endpoints import Balancing, HealthCheck
 from crds.meta import Key, seconds
 from crds.plan import Format, PathPlan, PricePlan, QuirksPlan
 
@@ -42,6 +43,8 @@ class Backend:
     contexts: Mapping[str, int]
     max_concurrent: int | None
     ejection: ir.Ejection
+    balancing: Balancing
+    health_check: ir.HealthCheck | None
     picker: ir.Picker | None = None
     http2: bool = False
 
@@ -77,6 +80,7 @@ def find(resources: Resources, refused: Sequence[str]) -> Backends:
             *_wrong_service(backend, known.services),
             *_wrong_pool(backend, known.pools),
             *_refused(backend, networks),
+            *_unprobed(backend, known.services, networks),
         ]
         faults += wrong
         if not wrong:
@@ -117,10 +121,32 @@ def _refused(backend: Object[AIBackendSpec], networks: Sequence[Network]) -> Ite
     host = backend.spec.endpoint.hostname if backend.spec.endpoint else None
     if host is None:
         return
+    if wrong := _unfit(host, networks):
+        text = f"{host} {wrong}"
+        yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.endpoint.hostname", text)
+
+
+def _unprobed(
+    backend: Object[AIBackendSpec], known: Services, networks: Sequence[Network]
+) -> Iterator[Fault]:
+    """Where a Service leads is judged here if it is probed: no filter of a proxy sees a probe."""
+    ref = backend.spec.endpoint.service_ref if backend.spec.endpoint else None
+    namespace = backend.key.namespace
+    if backend.spec.health_check is None or ref is None or known.wrong(namespace, ref):
+        return
+    for host in dict.fromkeys(host for host, _ in known.endpoints(namespace, ref)):
+        wrong = _unfit(host, networks) if is_ip_address(host) else "is no IP address"
+        if wrong:
+            text = f"Service {namespace}/{ref.name} leads to {host}, which {wrong}"
+            yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.healthCheck", text)
+
+
+def _unfit(host: str, networks: Sequence[Network]) -> str:
+    """Why an address may not be called; empty if it may, or is a name."""
     if network := pools.refusing(host, networks):
         exception = "the chart's allowEndpoints can make an exception"
-        text = f"{host} is in {network}, where no provider may be; {exception}"
-        yield Fault(backend.key, "ResolvedRefs", "EndpointRefused", "spec.endpoint.hostname", text)
+        return f"is in {network}, where no provider may be; {exception}"
+    return ""
 
 
 def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Known) -> Backend:
@@ -150,6 +176,8 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Known) 
         {model.name: model.context_tokens for model in spec.models if model.context_tokens},
         spec.circuit_breaker.max_concurrent_requests if spec.circuit_breaker else None,
         ir.Ejection(spec.ejection.consecutive_errors, seconds(spec.ejection.base_time)),
+        spec.load_balancing.policy,
+        _health_check(spec.health_check) if spec.health_check else None,
         known.pools.picker(pool) if pool else None,
         known.pools.speaks_http2(pool) if pool else False,
     )
@@ -173,6 +201,16 @@ def _address(key: Key, spec: AIBackendSpec, provider: Provider) -> tuple[str, in
     if endpoint.inference_pool_ref is not None:
         return f"{endpoint.inference_pool_ref.name}.{key.namespace}.svc", None
     return endpoint.hostname or "", endpoint.port
+
+
+def _health_check(check: HealthCheck) -> ir.HealthCheck:
+    return ir.HealthCheck(
+        check.path,
+        seconds(check.interval),
+        seconds(check.timeout),
+        check.unhealthy_threshold,
+        check.healthy_threshold,
+    )
 
 
 def _authorities(key: Key, tls: TLS, resources: Resources) -> ir.AuthoritiesSecret | None:

@@ -6,27 +6,25 @@ answers 503, so that no other rule takes its requests. One RoutePlan serves all 
 AIRoute, so a backend must be permitted at each of them. Guards are not decided here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from controller import ir, names
 from controller.translate import grants as permissions
-from controller.translate import prompts
+from controller.translate import prompts, traffic
 from controller.translate.backends import Backend, Backends
 from controller.translate.conditions import Fault, Reason
 from controller.translate.grants import Grants
 from controller.translate.prompts import Problem, Prompts
 from controller.translate.routes import Attached
 from crds.airoute import BackendRef, RouteRule
-from crds.meta import Key, seconds
+from crds.meta import Key
 from crds.mirror import Mirror
 from crds.plan import MirrorPlan, PromptPlan, StickinessPlan, TargetPlan
 
 _Known = TypeVar("_Known")
 _Ref = BackendRef | Mirror
-DEFAULT_RETRIES = 2
-"""Further tries where a rule has a second target and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,8 @@ class Served:
     """What the mirrors lead to."""
     mirrored: tuple[ir.TrafficClass, ...] = ()
     """For calls and for streams that are copied; none without mirrors."""
+    once: tuple[ir.TrafficClass, ...] = ()
+    """All of these without retries; none where retries have no budget."""
 
     @property
     def called(self) -> tuple[Callee, ...]:
@@ -75,7 +75,7 @@ class Served:
     @property
     def every_class(self) -> tuple[ir.TrafficClass, ...]:
         """All ways in which its requests travel."""
-        return (*self.classes, *self.mirrored)
+        return (*self.classes, *self.mirrored, *self.once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,13 @@ def stickiness(rule: RouteRule) -> StickinessPlan | None:
     return StickinessPlan(by=bound.by, name=bound.name or "") if bound else None
 
 
+def affinity(served: Served) -> StickinessPlan | None:
+    """What binds requests of this rule to one endpoint; None where no target goes by it."""
+    if all(each.backend.balancing != "RingHash" for each in served.callees):
+        return None
+    return stickiness(served.rule) or StickinessPlan(by="Conversation")
+
+
 def _refused(route: Key, key: Key, allowed: _Allowed) -> tuple[Reason, str] | None:
     """Why a rule may not use an AIBackend; None if it may."""
     if not allowed.grants.permit("AIRoute", route.namespace, key):
@@ -217,6 +224,8 @@ def _served(
         for each in (callees[number] for number in live)
     ]
     translate = any(each != sent[0] for each in sent)
+    classes = traffic.classes(rule, translate=translate, targets=len(live))
+    mirrored = traffic.mirrored(rule, targets=len(live)) if copied else ()
     return Served(
         route,
         index,
@@ -224,22 +233,17 @@ def _served(
         tuple(callees.values()),
         targets=tuple(_target(callees[number], rule.backend_refs[number]) for number in live),
         translate=translate,
-        classes=tuple(_classes(rule, translate=translate, targets=len(live))),
+        classes=classes,
         mirrors=tuple(_mirror(callee, rule.mirrors[number]) for number, callee in copied.items()),
         copied=tuple(copied.values()),
-        mirrored=tuple(_mirrored(rule, targets=len(live))) if copied else (),
+        mirrored=mirrored,
+        once=traffic.once(rule, (*classes, *mirrored)),
     )
 
 
 def _mirror(callee: Callee, ref: Mirror) -> MirrorPlan:
     alone = BackendRef(name=ref.name)
     return MirrorPlan(target=_target(callee, alone), percent=ref.percent)
-
-
-def _mirrored(rule: RouteRule, *, targets: int) -> Iterator[ir.TrafficClass]:
-    """As other requests travel, but with the caller's own body, which mirrors need too."""
-    for each in _classes(rule, translate=True, targets=targets):
-        yield replace(each, mirrored=True)
 
 
 def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
@@ -265,30 +269,3 @@ def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
 def _of(model: str | None, by_name: Mapping[str, _Known]) -> dict[str, _Known]:
     """What is known of the model that is asked for, or of all where the caller names it."""
     return {name: known for name, known in sorted(by_name.items()) if model in (None, name)}
-
-
-def _classes(rule: RouteRule, *, translate: bool, targets: int) -> Iterator[ir.TrafficClass]:
-    """How calls and how streams travel."""
-    retries = rule.retry.attempts if rule.retry else DEFAULT_RETRIES if targets > 1 else 0
-    limits = rule.timeouts
-    request = _seconds(limits.request)
-    yield ir.TrafficClass(
-        stream=False,
-        translate=translate,
-        request_s=request,
-        attempt_s=_seconds(limits.attempt),
-        idle_s=None,
-        retries=retries,
-    )
-    yield ir.TrafficClass(
-        stream=True,
-        translate=translate,
-        request_s=request,
-        attempt_s=_seconds(limits.first_byte),
-        idle_s=_seconds(limits.stream_idle),
-        retries=retries,
-    )
-
-
-def _seconds(duration: str | None) -> float | None:
-    return None if duration is None else seconds(duration)

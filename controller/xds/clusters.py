@@ -34,6 +34,7 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     ClusterLoadAssignmentPolicy,
     Endpoint,
+    EndpointHealthCheckConfig,
     LbEndpoint,
     LocalityLbEndpoints,
 )
@@ -59,7 +60,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import chain, filters, mirrors
+from controller.xds import balancing, chain, filters, mirrors, probes
 
 UNLIMITED = 1_000_000
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -93,8 +94,10 @@ def build(
         connect_timeout=CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
+        load_balancing_policy=balancing.build(target.balancing),
+        health_checks=[probes.build(target.authority, check) for check in _asked(target)],
         circuit_breakers=unlimited() if target.copies is None else mirrors.breakers(target.copies),
-        outlier_detection=_ejection(target.ejection),
+        outlier_detection=_ejection(target),
         upstream_connection_options=UpstreamConnectionOptions(
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
         ),
@@ -167,7 +170,10 @@ def _endpoints(target: ir.Target) -> ClusterLoadAssignment:
     """The overprovisioning keeps all traffic at the provider while one endpoint of it is well."""
     return ClusterLoadAssignment(
         cluster_name=target.name,
-        endpoints=[_locality(0, _addresses(target)), _locality(1, (_REFUSING,))],
+        endpoints=[
+            _locality(0, _addresses(target)),
+            _locality(1, (_REFUSING,), probes.NEVER if target.health_check else None),
+        ],
         policy=ClusterLoadAssignmentPolicy(overprovisioning_factor=100_000),
     )
 
@@ -187,19 +193,32 @@ def _addresses(target: ir.Target) -> tuple[tuple[str, int], ...]:
     return ((target.host, target.port),) if target.endpoints is None else target.endpoints
 
 
-def _locality(priority: int, addresses: Iterable[tuple[str, int]]) -> LocalityLbEndpoints:
+def _locality(
+    priority: int,
+    addresses: Iterable[tuple[str, int]],
+    probed: EndpointHealthCheckConfig | None = None,
+) -> LocalityLbEndpoints:
     sockets = (SocketAddress(address=host, port_value=port) for host, port in addresses)
-    endpoints = (Endpoint(address=Address(socket_address=each)) for each in sockets)
+    endpoints = (
+        Endpoint(address=Address(socket_address=each), health_check_config=probed)
+        for each in sockets
+    )
     return LocalityLbEndpoints(
         priority=priority, lb_endpoints=[LbEndpoint(endpoint=each) for each in endpoints]
     )
 
 
-def _ejection(ejection: ir.Ejection) -> OutlierDetection:
+def _asked(target: ir.Target) -> tuple[ir.HealthCheck, ...]:
+    return (target.health_check,) if target.health_check else ()
+
+
+def _ejection(target: ir.Target) -> OutlierDetection:
     """Gateway errors and connections that fail eject for a short time; a plain 500 does not.
 
-    At 99 % the refusing endpoint itself is never ejected while the others are.
+    At 99 % the refusing endpoint itself is never ejected while the others are. A probe that
+    succeeds ends no ejection: what requests meet counts more.
     """
+    ejection = target.ejection
     return OutlierDetection(
         interval=timedelta(seconds=1),
         base_ejection_time=timedelta(seconds=ejection.base_s),
@@ -213,6 +232,7 @@ def _ejection(ejection: ir.Ejection) -> OutlierDetection:
         enforcing_consecutive_5xx=0,
         enforcing_success_rate=0,
         enforcing_local_origin_success_rate=0,
+        successful_active_health_check_uneject_host=False if target.health_check else None,
     )
 
 

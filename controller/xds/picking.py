@@ -26,7 +26,6 @@ from envoy_data_plane.envoy.extensions.load_balancing_policies.override_host.v3 
     OverrideHost,
     OverrideHostOverrideHostSource,
 )
-from envoy_data_plane.envoy.extensions.load_balancing_policies.round_robin.v3 import RoundRobin
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CommonTlsContext,
     UpstreamTlsContext,
@@ -36,7 +35,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import chain, clusters, filters, inner
+from controller.xds import balancing, chain, clusters, filters, inner
 
 
 class Part(NamedTuple):
@@ -111,7 +110,7 @@ def _leading(made: Cluster, name: str, listener: str) -> Cluster:
 
 
 def _picked(target: ir.Target, settings: BuildSettings) -> Cluster:
-    """The endpoints. A picker can only name one that is among them; else one takes its turn."""
+    """The endpoints. A picker can only name one that is among them; else balancing decides."""
     made = clusters.build(target, settings, chain.from_picker(target, settings.refused))
     made.name = names.picked(target.name)
     if made.load_assignment is not None:
@@ -121,8 +120,7 @@ def _picked(target: ir.Target, settings: BuildSettings) -> Cluster:
         OverrideHost(
             override_host_sources=[OverrideHostOverrideHostSource(metadata=_key(inner.PICKED))],
             selected_host_key=_key(inner.SERVED),
-            fallback_policy=made.load_balancing_policy
-            or _policy("envoy.load_balancing_policies.round_robin", RoundRobin()),
+            fallback_policy=balancing.build(target.balancing),
         ),
     )
     return made

@@ -16,8 +16,11 @@ from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     RetryPolicy,
     RetryPolicyRetryBackOff,
+    RetryPolicyRetryHostPredicate,
     Route,
     RouteAction,
+    RouteActionHashPolicy,
+    RouteActionHashPolicyHeader,
     RouteConfiguration,
     RouteMatch,
     VirtualHost,
@@ -26,6 +29,7 @@ from envoy_data_plane.envoy.extensions.filters.http.ext_proc.v3 import (
     ExtProcOverrides,
     ExtProcPerRoute,
 )
+from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher, ValueMatcher
 from envoy_data_plane.google.protobuf import Any, Struct
 from envoy_data_plane.message_pool import default_message_pool
@@ -38,6 +42,17 @@ HEADROOM = 1024 * 1024
 """What a stage may add to a body before Envoy refuses to buffer it for a retry."""
 STREAM_IDLE = timedelta(minutes=15)
 RETRY_ON = "retriable-status-codes,5xx,connect-failure,reset,refused-stream"
+ENDPOINTS_DRAWN = 5
+"""How often a retry at the same target looks for an endpoint that was not tried yet."""
+_AFFINITY = RouteActionHashPolicy(
+    header=RouteActionHashPolicyHeader(header_name=plan.AFFINITY_HEADER)
+)
+"""Heard by RingHash targets alone. The first attempt's strip filter removes the header, so the
+attempts after it are spread by lot."""
+_ANOTHER_ENDPOINT = RetryPolicyRetryHostPredicate(
+    name="envoy.retry_host_predicates.previous_hosts",
+    typed_config=Any.pack(PreviousHostsPredicate()),
+)
 _PRIORITY_GROUP = (
     "type.googleapis.com/envoy.extensions.router.cluster_specifiers.priority_group.v3"
     ".PriorityGroupClusterSpecifier"
@@ -155,6 +170,7 @@ def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
             idle_timeout=_idle(traffic),
             retry_policy=_retry(traffic),
             request_mirror_policies=mirrors.policies() if traffic.mirrored else [],
+            hash_policy=[_AFFINITY],
         ),
         request_body_buffer_limit=max_body_bytes + HEADROOM,
         typed_per_filter_config={} if traffic.translate else off,
@@ -179,6 +195,8 @@ def _retry(traffic: ir.TrafficClass) -> RetryPolicy:
         per_try_idle_timeout=_seconds(traffic.idle_s),
         retry_back_off=back_off,
         refresh_cluster_on_retry=True,
+        retry_host_predicate=[_ANOTHER_ENDPOINT],
+        host_selection_retry_max_attempts=ENDPOINTS_DRAWN,
     )
 
 

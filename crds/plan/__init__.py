@@ -30,6 +30,7 @@ from crds.plan.model import (
     PlanModel,
 )
 from crds.plan.routes import (
+    BudgetPlan,
     Candidate,
     ListedModel,
     MatchTier,
@@ -43,6 +44,7 @@ from crds.plan.routes import (
     VirtualHostPlan,
 )
 from crds.plan.seam import (
+    AFFINITY_HEADER,
     ATTEMPTS_NAMESPACE,
     FILTER_HEADER,
     METADATA_NAMESPACE,
@@ -65,6 +67,7 @@ from crds.plan.targets import (
 )
 
 __all__ = [
+    "AFFINITY_HEADER",
     "ATTEMPTS_NAMESPACE",
     "FAMILIES",
     "FILTER_HEADER",
@@ -81,6 +84,7 @@ __all__ = [
     "TYPE_URL",
     "Action",
     "BindingPlan",
+    "BudgetPlan",
     "CallerFormat",
     "Candidate",
     "Format",

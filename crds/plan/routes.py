@@ -12,9 +12,9 @@ Selection = Literal["Weighted", "LowestCost", "LowestLatency", "LeastBusy"]
 
 
 class StickinessPlan(PlanModel):
-    """What binds requests to one side of the weights."""
+    """What binds requests to one side of the weights, or to one endpoint."""
 
-    by: Literal["Header", "Cookie", "User"]
+    by: Literal["Header", "Cookie", "User", "Conversation"]
     name: str = ""
     """The header or cookie."""
 
@@ -25,6 +25,18 @@ class MirrorPlan(PlanModel):
     target: TargetPlan
     """Its cluster is one of its own; it has no weight and no priority among targets."""
     percent: int
+
+
+class BudgetPlan(PlanModel):
+    """How many further tries a rule may make, and how requests travel that may make none."""
+
+    percent: int
+    """Of the requests of the last 10 seconds."""
+    per_second: int
+    unary_class: str
+    stream_class: str
+    mirrored_unary_class: str = ""
+    mirrored_stream_class: str = ""
 
 
 class RulePlan(PlanModel):
@@ -43,6 +55,9 @@ class RulePlan(PlanModel):
     mirrored_unary_class: str = ""
     mirrored_stream_class: str = ""
     """Traffic classes of requests that are copied: there each target's chain writes its body."""
+    affinity: StickinessPlan | None = None
+    """What binds requests to one endpoint; set where a target's endpoints are found by a key."""
+    budget: BudgetPlan | None = None
     guards: Guards = Guards()
 
     @property

@@ -21,3 +21,5 @@ MIRROR_CLUSTER_HEADERS = tuple(f"{MIRROR_HEADER}-{slot}" for slot in range(4))
 """The clusters that get a copy of a request, each in a header of its own."""
 PATH_HEADER = "x-dragoman-path"
 """Where a mirror takes a copy, as its filter tells the release filter."""
+AFFINITY_HEADER = "x-dragoman-affinity"
+"""The digest of a request's sticky key; Envoy finds the endpoint of a RingHash backend by it."""

@@ -173,8 +173,16 @@ rules = st.fixed_dictionaries(
     optional={
         "selection": choice("Weighted", "LowestCost"),
         "stickiness": st.fixed_dictionaries(
-            {"by": choice("Header", "Cookie", "User")},
+            {"by": choice("Header", "Cookie", "User", "Conversation")},
             optional={"name": choice("x-tenant", "X-Tenant", "x-dragoman-a")},
+        ),
+        "retry": st.fixed_dictionaries(
+            {"attempts": choice(0, 1)},
+            optional={
+                "budget": st.fixed_dictionaries(
+                    {"percent": choice(0, 20)}, optional={"perSecond": choice(0, 1)}
+                )
+            },
         ),
         "timeouts": st.fixed_dictionaries(
             {},

@@ -201,6 +201,19 @@ def test_10_one_more_provider(applied) -> None:
     run.stderr.clear()
 
 
+def test_11_conversations(applied) -> None:
+    """The endpoint at 127.0.0.2 fails its checks, so none of its conversations is tried there."""
+    _, provider, url = applied("11-conversations")
+    for number in range(20):
+        answer = ask(url, f"conversation {number}")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-dragoman-attempts"] == "1"
+    assert {(each.method, each.path) for each in provider.received} == {
+        ("GET", "/v1/models"),
+        ("POST", "/v1/chat/completions"),
+    }
+
+
 def documents(*named: str) -> tuple[int, int]:
     """How many documents of our kinds these files hold, and how many lines they take."""
     found = [

@@ -53,19 +53,20 @@ def snapshot(name: str) -> Snapshot:
 
 @dataclass
 class Bench:
-    """A world whose clock stands still and whose lot always falls first."""
+    """A world whose clock moves only when told and whose lot always falls first."""
 
     plans: Snapshot
     slots: Slots = field(default_factory=Slots)
     learned: Learned = field(default_factory=Learned)
     records: list[Record] = field(default_factory=list)
+    now_s: float = 0.0
 
     def exchange(self) -> Exchange:
         world = World(
             slots=self.slots,
             chance=lambda: 0.0,
             now=lambda: datetime(2026, 11, 23, tzinfo=UTC),
-            clock=lambda: 0.0,
+            clock=lambda: self.now_s,
             report=self.records.append,
             learned=self.learned,
         )

@@ -393,3 +393,20 @@ def test_problems_of_the_yaml_go_to_standard_error(
     printed = capsys.readouterr()
     assert "backendRefs[2]: AIBackend default/gone does not exist" in printed.err
     assert "A_KEY_NOBODY_SET" not in printed.err
+
+
+def test_how_an_endpoint_is_found_is_told_where_a_key_decides(ask) -> None:
+    _, document, text = ask("hi", "by-tenant", "--header", "X-Tenant: acme")
+    assert [each["endpoint"] for each in document["targets"]] == [
+        "RingHash by Header x-tenant",
+        "LeastRequest",
+    ]
+    assert (
+        "default/ring (the model asked for): priority 0, weight 1; endpoint: RingHash by " in text
+    )
+    assert "priority 1, weight 1\n" in text
+    assert "acme" not in text
+    _, document, _ = ask("hi", "by-tenant")
+    assert document["targets"][0]["endpoint"].endswith("which the request lacks: by lot")
+    _, document, _ = ask("hi", "by-talk")
+    assert document["targets"][0]["endpoint"] == "RingHash by Conversation"

@@ -124,6 +124,49 @@ def test_an_address_where_no_provider_may_be_is_refused():
     assert allowed[Key("AIBackend", "team", "own")].conditions[1].status == "True"
 
 
+SERVED = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vllm, namespace: team}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: vllm-1, namespace: team, labels: {kubernetes.io/service-name: vllm}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.7]}, {addresses: [169.254.169.254]}]
+ports: [{port: 80}]
+"""
+
+
+def test_what_no_provider_may_be_is_not_probed_and_its_backend_says_so():
+    """Requests are judged by a filter; probes go around it, so the controller judges these."""
+    probed = "serviceRef: {name: vllm, port: 80}}, healthCheck: {path: /health}"
+    text = BOTH.replace("hostname: vllm}", probed) + SERVED
+    key = Key("AIBackend", "team", "own")
+    place = Place(apart=True, refused=("169.254.0.0/16", "fe80::/10"))
+    translation = translate(world(text), place=place)
+    [resolved] = [c for c in translation.statuses[key].conditions if c.type == "ResolvedRefs"]
+    assert (resolved.status, resolved.reason) == ("False", "EndpointRefused")
+    assert resolved.message.startswith(
+        "spec.healthCheck: Service team/vllm leads to 169.254.169.254, which is in 169.254.0.0/16"
+    )
+    assert not [each for each in translation.config.targets if each.backend == key]
+    for fine in (
+        text.replace(", {addresses: [169.254.169.254]}", ""),
+        text.replace(", healthCheck: {path: /health}", ""),
+    ):
+        assert translate(world(fine), place=place).statuses[key].conditions[1].status == "True"
+
+
+def test_what_is_no_address_is_not_probed():
+    probed = "serviceRef: {name: vllm, port: 80}}, healthCheck: {path: /health}"
+    text = BOTH.replace("hostname: vllm}", probed) + SERVED.replace("169.254.169.254", "metadata")
+    statuses = translate(world(text), place=Place(apart=True)).statuses
+    assert "is no IP address" in statuses[Key("AIBackend", "team", "own")].conditions[1].message
+
+
 def test_two_ports_that_a_pod_would_bind_at_the_same_place_are_told():
     more = "{name: tall, port: 10080, protocol: HTTP}"
     text = BOTH.replace(
