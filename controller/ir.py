@@ -27,6 +27,8 @@ class TrafficClass:
     retries: int
     mirrored: bool = False
     """Its requests may be copied to mirrors."""
+    generic: bool = False
+    """Bodies pass both ways as they come, upgrades too."""
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class TrafficClass:
             "idle": self.idle_s,
         }
         limits = [f"{name}={value:g}s" for name, value in parts.items() if value is not None]
-        kind = "stream" if self.stream else "call"
+        kind = "generic" if self.generic else "stream" if self.stream else "call"
         marks = ["translate"] * self.translate + ["mirrored"] * self.mirrored
         return ",".join([kind, *limits, f"retries={self.retries}", *marks])
 
@@ -171,6 +173,13 @@ class Target:
     picker: Picker | None = None
     http2: bool = False
     """Its endpoints take HTTP/2 in the clear; under TLS it is agreed on."""
+    version: Literal["Auto", "HTTP1", "HTTP2"] = "Auto"
+    """Of HTTP."""
+
+    @property
+    def generic(self) -> bool:
+        """Requests pass to it unread."""
+        return self.provider == "HTTP"
 
     @property
     def authority(self) -> str:

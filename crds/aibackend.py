@@ -25,6 +25,7 @@ from crds.providers import (
     AWSOptions,
     AzureOptions,
     GCPOptions,
+    HTTPOptions,
     OpenAIOptions,
     Provider,
 )
@@ -190,8 +191,8 @@ class AIBackendSpec(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!(self.provider in ['AzureOpenAI', 'OpenAICompatible']) || has(self.endpoint)",
-            "endpoint is required with provider AzureOpenAI and OpenAICompatible",
+            "!(self.provider in ['AzureOpenAI', 'OpenAICompatible', 'HTTP']) || has(self.endpoint)",
+            "endpoint is required with provider AzureOpenAI, OpenAICompatible and HTTP",
             lambda self: self.provider not in NAMELESS or self.endpoint is not None,
             "endpoint",
         ),
@@ -218,6 +219,30 @@ class AIBackendSpec(Model):
             "gcp is required with provider VertexAI, and belongs to it alone",
             lambda self: (self.gcp is not None) == (self.provider == "VertexAI"),
             "gcp",
+        ),
+        Rule(
+            "!has(self.http) || self.provider == 'HTTP'",
+            "http belongs to provider HTTP",
+            lambda self: self.http is None or self.provider == "HTTP",
+            "http",
+        ),
+        Rule(
+            "self.provider != 'HTTP' || !has(self.endpoint)"
+            " || !has(self.endpoint.inferencePoolRef)",
+            "inferencePoolRef belongs to providers of models: a picker reads what provider HTTP"
+            " passes on unread",
+            lambda self: (
+                self.provider != "HTTP"
+                or self.endpoint is None
+                or self.endpoint.inference_pool_ref is None
+            ),
+            "endpoint",
+        ),
+        Rule(
+            "self.provider != 'HTTP' || !has(self.models) || size(self.models) == 0",
+            "models belongs to providers whose models are asked for by name, not to HTTP",
+            lambda self: self.provider != "HTTP" or not self.models,
+            "models",
         ),
         Rule(
             "self.auth.type != 'AWS' || self.provider == 'Bedrock'",
@@ -260,7 +285,8 @@ class AIBackendSpec(Model):
     )
 
     provider: Provider
-    """The API this backend speaks."""
+    """The API this backend speaks. `HTTP` is any other server: its requests are passed on unread,
+    by rules with `format: Generic`."""
     endpoint: Endpoint | None = None
     """Defaults to the provider's public endpoint."""
     auth: Auth
@@ -273,6 +299,8 @@ class AIBackendSpec(Model):
     """Where in AWS the models are."""
     gcp: GCPOptions | None = None
     """Where in Google Cloud the models are."""
+    http: HTTPOptions | None = None
+    """How a server is reached whose API Dragoman does not read."""
     tls: TLS = TLS()
     """How the connection is secured."""
     models: Annotated[tuple[CatalogModel, ...], Field(max_length=256), UniqueNames] = ()

@@ -1,10 +1,10 @@
 """Providers: whose API an AIBackend speaks, and what some of them must be told besides."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints
 
-from crds.meta import Label, Model
+from crds.meta import HEADER, Label, Model, Rule
 
 Provider = Literal[
     "OpenAI",
@@ -17,10 +17,11 @@ Provider = Literal[
     "Cohere",
     "Mistral",
     "OpenAICompatible",
+    "HTTP",
 ]
 OPENAI_LIKE: tuple[Provider, ...] = ("OpenAI", "AzureOpenAI", "OpenAICompatible")
 """Providers of which some accounts offer the responses API."""
-NAMELESS: tuple[Provider, ...] = ("AzureOpenAI", "OpenAICompatible")
+NAMELESS: tuple[Provider, ...] = ("AzureOpenAI", "OpenAICompatible", "HTTP")
 """Providers without a hostname that serves everyone."""
 PROJECT = r"^[a-z][-a-z0-9.:]*[a-z0-9]$"
 API_VERSION = r"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$"
@@ -64,3 +65,37 @@ class GCPOptions(Model):
     publisher: Literal["Google", "Anthropic"] = "Google"
     """Whose models: `Google` is asked as Gemini, `Anthropic` as Claude. For both, use two
     AIBackends."""
+
+
+FRAMING: tuple[str, ...] = ("connection", "content-length", "content-type", "host", "te")
+FRAMING += ("trailer", "transfer-encoding", "upgrade")
+"""Headers that say how a message is read, so none of them can hold a key."""
+
+
+class HTTPOptions(Model):
+    """How a server is reached whose API Dragoman does not read."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.keyHeader) || (!(self.keyHeader in {list(FRAMING)})"
+            " && !self.keyHeader.matches('^x-(dragoman|envoy|forwarded)-'))",
+            "keyHeader cannot be a header that frames the message or that gateways set",
+            lambda self: (
+                self.key_header is None
+                or not (
+                    self.key_header in FRAMING
+                    or self.key_header.startswith(("x-dragoman-", "x-envoy-", "x-forwarded-"))
+                )
+            ),
+            "keyHeader",
+        ),
+    )
+
+    version: Literal["Auto", "HTTP1", "HTTP2"] = "Auto"
+    """`Auto` is what the server prefers over TLS, and HTTP/1.1 in plain text. gRPC in plain text
+    needs `HTTP2`; WebSockets at a server that prefers HTTP/2 need `HTTP1`."""
+    key_header: (
+        Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=HEADER)] | None
+    ) = None
+    """The header that holds an API key and nothing else, in lower case; `authorization: Bearer …`
+    when left out."""

@@ -14,6 +14,7 @@ from controller.resources import Resources
 from controller.translate import Translation
 from crds.endpoints import Balancing
 from crds.plan import (
+    GENERIC,
     Guards,
     RoutePlan,
     StickinessPlan,
@@ -24,10 +25,10 @@ from crds.plan import (
 )
 from dragoman import hosts, lots, precedence, reasons
 from dragoman.reasons import LeftOut, Mirrored
-from ext_proc import admission, door, matching, plans, schemas
+from ext_proc import admission, door, generic, matching, plans, schemas
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Reject, Verdict
-from ext_proc.matching import Traits
+from ext_proc.matching import Match, Traits
 from ext_proc.plans import Host, Snapshot, Update
 from ext_proc.record import OTHER
 from ext_proc.schemas import JSON_SCHEMA
@@ -138,6 +139,9 @@ class Explanation:
     refusal: Refusal | None = None
 
 
+_NOBODY = Refusal("the rule", 503, "no_backend", "No backend of this model is in service.")
+
+
 def explain(resources: Resources, translation: Translation, request: Request) -> Explanation:
     """Decide as the guard would; raises hosts.UnclearError."""
     name = hosts.pick(translation.config.listeners, request.hostname, request.port)
@@ -145,17 +149,21 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
         return Explanation(None, refusal=_refusal("Envoy", _MISDIRECTED))
     host, snapshot = _compiled(translation.config, name)
     headers = _received(request)
-    entry = door.enter(host.plan, headers, ends=not request.body)
+    entry = door.enter(host, snapshot, headers, ends=not request.body)
     if isinstance(entry.answer, bytes):
         return Explanation(name, answered=True)
     if isinstance(entry.answer, Reject):
         return Explanation(name, refusal=_refusal("the format table", entry.answer))
     asked = Asked(host, snapshot, headers, entry.shape, entry.line, lambda: 0.0)
+    balancing = {each.name: each.balancing for each in translation.config.targets}
+    if entry.generic is not None:
+        admitted, _ = generic.admit(entry.generic, host.levels, headers)
+        outs = tuple(reasons.left_out(resources, translation, asked, admitted))
+        return replace(_unread(asked, admitted, balancing), left_out=outs)
     admitted = admission.admit(asked, request.body)
     order, chooser = lots.order(host, admitted)
     outs = (*reasons.left_out(resources, translation, asked, admitted), *reasons.too_small(order))
     copied = tuple(reasons.mirrors(resources, translation, asked, admitted))
-    balancing = {each.name: each.balancing for each in translation.config.targets}
     chosen = tuple(_targets(order, admitted, balancing))
     found = _admitted(asked, admitted)
     return replace(found, targets=chosen, chooser=chooser, left_out=outs, mirrors=copied)
@@ -169,8 +177,7 @@ def _admitted(asked: Asked, admitted: Admission) -> Explanation:
         traits = Traits(call.model, asked.headers, admitted.labels)
         first, *rest = matching.fits(asked.host, traits)
         because = precedence.because(first)
-        plan = match.rule.plan
-        rule = Chosen(match.route.plan.name, plan.name, because, plan.selection)
+        rule = _chosen(match, because)
         others = precedence.others(asked.host.plan, first, rest)
     return Explanation(
         virtual_host=asked.host.plan.name,
@@ -182,6 +189,30 @@ def _admitted(asked: Asked, admitted: Admission) -> Explanation:
         others=others,
         refusal=_refused(admitted),
     )
+
+
+def _unread(asked: Asked, admitted: Admission, balancing: Mapping[str, Balancing]) -> Explanation:
+    """What becomes of a request in no format, but for the reasons of those who are not asked."""
+    match = admitted.match
+    first, *rest = matching.generic(asked.host, Traits("", asked.headers))
+    order, chooser = lots.order(asked.host, admitted)
+    refusal = _refused(admitted)
+    if refusal is None and not order.ranked:
+        refusal = _NOBODY
+    return Explanation(
+        virtual_host=asked.host.plan.name,
+        format=GENERIC,
+        rule=_chosen(match, precedence.asked(first)) if match else None,
+        others=precedence.later(first, rest),
+        targets=tuple(_targets(order, admitted, balancing)) if refusal is None else (),
+        chooser=chooser if refusal is None else None,
+        refusal=refusal,
+    )
+
+
+def _chosen(match: Match, because: str) -> Chosen:
+    plan = match.rule.plan
+    return Chosen(match.route.plan.name, plan.name, because, plan.selection)
 
 
 def _targets(
@@ -262,7 +293,7 @@ def _refused(admitted: Admission) -> Refusal | None:
     reject = admitted.reject
     if reject is None:
         if admitted.outgoing is not None and not admitted.outgoing.targets:
-            return Refusal("the rule", 503, "no_backend", "No backend of this model is in service.")
+            return _NOBODY
         return None
     blocking = [f"{v.guard} of {v.policy}" for v in admitted.verdicts if v.action == "Block"]
     if reject.code in ("blocked_by_policy", schemas.CODE) and blocking:

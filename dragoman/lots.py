@@ -19,11 +19,12 @@ def order(host: Host, admitted: Admission) -> tuple[Order, str | None]:
     And what chose among those that come first alike; None: one alone comes first.
     """
     call, match, outgoing = admitted.call, admitted.match, admitted.outgoing
-    if call is None or match is None or outgoing is None:
+    able = outgoing.targets if outgoing is not None else admitted.targets
+    if match is None or (outgoing is None and not admitted.unread):
         return Order((), ()), None
     now = datetime.now(UTC)
     world = World(Slots(), lambda: 0.5, lambda: now, lambda: 0.0, lambda _: None)
-    choice = Case(host, world).choice(admitted, call, match, outgoing.targets)
+    choice = Case(host, world).choice(admitted, call, match, able)
     found = targets.order(choice)
     return found, _chooser(choice) if _alike(found.ranked) else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crds.plan import MatchTier, PathMatchPlan, VirtualHostPlan
+from crds.plan import Candidate, MatchTier, PathMatchPlan, VirtualHostPlan
 from ext_proc.matching import Fit
 
 _KINDS = ("Exact", "Prefix", "Suffix", "Regex", "any model", "no matches")
@@ -18,6 +18,7 @@ _STEPS = (
     "it asks for fewer headers",
 )
 """Which step of the order decided; the last one, age and place, has words of its own."""
+_LATER = "its hostname, path or headers are less specific, or it comes later by age, name or place"
 _LAST = "it is equal otherwise, and comes later by age, name or place in the list"
 
 
@@ -36,13 +37,33 @@ def because(fit: Fit) -> str:
     return "; ".join(_found(fit)) or "no matches"
 
 
+def asked(candidate: Candidate) -> str:
+    """All that a match of a rule for requests in no format asked for and found."""
+    return "; ".join(_outside(candidate)) or "no matches"
+
+
+def later(winner: Candidate, rest: Iterable[Candidate]) -> tuple[Other, ...]:
+    """The other such rules that a request fits, each by its best match."""
+    found: dict[tuple[str, str], Other] = {}
+    for each in rest:
+        name = (each.route, each.rule)
+        if name != (winner.route, winner.rule) and name not in found:
+            found[name] = Other(*name, asked(each), _LATER)
+    return tuple(found.values())
+
+
 def _found(fit: Fit) -> Iterator[str]:
     yield from (f"label {name}={value}" for name, value in fit.candidate.labels)
     if fit.kind not in ("any model", "no matches"):
         yield f"model {fit.kind} {fit.value}"
-    if fit.candidate.path is not None:
-        yield f"path {fit.candidate.path.type} {fit.candidate.path.value}"
-    yield from (f"header {name}: {value}" for name, value in fit.candidate.headers)
+    yield from _outside(fit.candidate)
+
+
+def _outside(candidate: Candidate) -> Iterator[str]:
+    """What a match asks for outside the body."""
+    if candidate.path is not None:
+        yield f"path {candidate.path.type} {candidate.path.value}"
+    yield from (f"header {name}: {value}" for name, value in candidate.headers)
 
 
 def others(plan: VirtualHostPlan, winner: Fit, rest: Iterable[Fit]) -> tuple[Other, ...]:

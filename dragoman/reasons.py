@@ -126,7 +126,9 @@ def _bindings(asked: Asked, admitted: Admission) -> Iterator[BindingPlan]:
     match = admitted.match
     own = (match.route.level, match.rule.level) if match else ()
     every = (binding for level in (*asked.host.levels, *own) for binding in level.bindings)
-    return (each for each in authorization.applying(every, admitted.labels) if each.enforced)
+    # of a request that nobody reads, every binding speaks
+    applying = every if admitted.unread else authorization.applying(every, admitted.labels)
+    return (each for each in applying if each.enforced)
 
 
 def _bound(binding: BindingPlan) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from crds.plan import Format, TargetPlan
+from crds.plan import GENERIC, Format, TargetPlan, Unread
 from ext_proc import catalogue, matching, prices
 from ext_proc.admission import Admission
 from ext_proc.call import Usage
@@ -28,7 +28,7 @@ class Facts:
     asked_at: datetime
     started_s: float
     request_id: str = ""
-    format: Format | None = None
+    format: Format | Unread | None = None
     admission: Admission = field(default_factory=Admission)
     target: TargetPlan | None = None
     """Who answered, or who was asked first."""
@@ -83,7 +83,7 @@ def settle(facts: Facts, ended_s: float, end: End) -> Record:
         cost=_spent(facts, usage),
         labels=tuple(sorted(facts.admission.labels)),
         verdicts=(*facts.admission.verdicts, *facts.result.verdicts),
-        unscanned=dict(call.unscanned) if call else {},
+        unscanned=dict(call.unscanned) if call else facts.admission.unread,
         error=_ERRORS.get(end) or facts.error,
     )
 
@@ -112,6 +112,8 @@ def _usage(facts: Facts) -> Usage | None:
 
 def _unstated(facts: Facts) -> Literal["counted", "unpriced", "free"]:
     """What a call used whose provider stated no tokens."""
+    if facts.format == GENERIC:
+        return "unpriced"
     return DIALECTS[facts.format].unstated if facts.format is not None else "free"
 
 
@@ -148,7 +150,7 @@ def _asked_model(facts: Facts) -> str | None:
 
 
 def _served_model(facts: Facts) -> str | None:
-    if facts.target is None:
+    if facts.target is None or facts.admission.call is None:
         return None
     if facts.target.model is not None:
         return facts.target.model
@@ -158,8 +160,9 @@ def _served_model(facts: Facts) -> str | None:
 def _arm(facts: Facts, target: TargetPlan) -> Arm:
     """A target under names that may be told."""
     call = facts.admission.call
-    asked = (call.model,) if call else ()
-    return Arm(target.backend, target.model or _known_name(target, asked), _prompt(target))
+    if call is None:  # nobody read what model it is for
+        return Arm(target.backend, "")
+    return Arm(target.backend, target.model or _known_name(target, (call.model,)), _prompt(target))
 
 
 def _prompt(target: TargetPlan | None) -> str:

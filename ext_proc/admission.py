@@ -75,6 +75,8 @@ class Admission:
     """The caller's key, where the rule is sticky: read before anything is redacted."""
     affinity: stickiness.Key | None = None
     """The same, where it also decides which endpoint serves."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """What passes without a call that anyone could read, by kind."""
 
 
 def admit(asked: Asked, body: bytes) -> Admission:
@@ -133,16 +135,21 @@ def _prepare(asked: Asked, admission: Admission, call: Call, match: Match) -> Re
     return None
 
 
-def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
-    """Read what decides who serves, and limit what a model may be given and write."""
+def bind(admission: Admission, match: Match, headers: Mapping[str, str], call: Call | None) -> None:
+    """Read what binds a request to a target and to an endpoint of it."""
     rule = match.rule.plan
     name = f"{match.route.plan.name}/{rule.name}"
     if rule.stickiness is not None:
-        admission.bound = stickiness.key(rule.stickiness, name, asked.headers, call)
+        admission.bound = stickiness.key(rule.stickiness, name, headers, call)
     if rule.affinity is not None and rule.affinity == rule.stickiness:
         admission.affinity = admission.bound
     elif rule.affinity is not None:
-        admission.affinity = stickiness.key(rule.affinity, name, asked.headers, call)
+        admission.affinity = stickiness.key(rule.affinity, name, headers, call)
+
+
+def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
+    """Read what decides who serves, and limit what a model may be given and write."""
+    bind(admission, match, asked.headers, call)
     admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
     levels = (*asked.host.levels, match.route.level, match.rule.level)
     if reject := lengths.limit(call, admission.input_tokens, levels):

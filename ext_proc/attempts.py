@@ -13,7 +13,7 @@ from ext_proc.latency import Wait
 from ext_proc.learned import Learned
 from ext_proc.record import Record
 
-_NOT_THEIRS = frozenset({413})
+_NOT_THEIRS = frozenset({408, 413})
 """Answers of Envoy itself that say nothing about a target."""
 
 

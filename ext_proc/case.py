@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from crds.plan import TargetPlan
-from ext_proc import account
+from ext_proc import account, wording
 from ext_proc.account import End, Facts
 from ext_proc.admission import Admission
 from ext_proc.attempts import Answered, Attempts
@@ -24,7 +24,6 @@ from ext_proc.selection import Choice
 
 LARGE_BYTES = 8 * 1024
 """Bodies beyond it are judged on another thread, so that small ones do not queue behind them."""
-JSON_TYPE = ("content-type", "application/json")
 
 T = TypeVar("T")
 
@@ -36,7 +35,9 @@ class Case:
         self.world = world
         self.facts = Facts(host=host, asked_at=world.now(), started_s=world.clock())
         self.dialect: Dialect = table.DIALECTS["OpenAIChat"]
-        """In whose words errors are written."""
+        """The format that is spoken."""
+        self.wording = wording.of(self.dialect)
+        """How errors are written."""
         self.over = False
         """The last answer is given."""
         self.attempts: Attempts | None = None
@@ -44,10 +45,11 @@ class Case:
         self._slot: TargetPlan | None = None
 
     def refuse(self, reject: Reject) -> Replies:
-        """Answer with an error in the caller's own format."""
+        """Answer with an error in the caller's own words."""
         self.facts.error = reject.code
-        body = self.dialect.error(reject, self.facts.request_id)
-        return self.answer(reject.status, body, reject.headers, reject.code)
+        body = self.wording.error(reject, self.facts.request_id)
+        headers = (*self.wording.headers, *reject.headers)
+        return self._answer(reject.status, body, headers, reject.code)
 
     def answer(
         self,
@@ -56,11 +58,16 @@ class Case:
         headers: tuple[tuple[str, str], ...] = (),
         details: str = "",
     ) -> Replies:
-        """Answer in place of the provider."""
+        """Answer in place of the provider, with JSON."""
+        return self._answer(status, body, (wording.JSON_TYPE, *headers), details)
+
+    def _answer(
+        self, status: int, body: bytes, headers: tuple[tuple[str, str], ...], details: str
+    ) -> Replies:
         self.facts.status = status
         self.facts.decided = True
         self.over = True
-        return (Answer(status, body, (JSON_TYPE, *headers), details),)
+        return (Answer(status, body, headers, details),)
 
     def apart(self, size: int, work: Callable[[], T], then: Callable[[T], Replies]) -> Outcome:
         """Do the work here, or hand it over if it is long."""
@@ -81,16 +88,20 @@ class Case:
             self.facts.overhead_s += self.world.clock() - began
 
     def choice(
-        self, admitted: Admission, call: Call, match: Match, able: tuple[TargetPlan, ...]
+        self,
+        admitted: Admission,
+        call: Call | None,
+        match: Match,
+        able: tuple[TargetPlan, ...],
     ) -> Choice:
-        """All that decides which of the able targets serve this request."""
+        """All that decides which of the able targets serve this request; None: nobody reads it."""
         world = self.world
         return Choice(
             route=match.route.plan.name,
             rule=match.rule.plan,
             able=able,
-            model=call.model,
-            stream=call.stream,
+            model=call.model if call is not None else "",
+            stream=call is not None and call.stream,
             input_tokens=admitted.input_tokens,
             output_limit=admitted.output_limit,
             bound=admitted.bound,

@@ -10,7 +10,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, ClassVar
 
-from ext_proc import admission, door, response, targets, verdict
+from crds.plan import GENERIC
+from ext_proc import admission, door, generic, passage, response, targets, verdict
 from ext_proc.account import End
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Line, Reject
@@ -28,6 +29,8 @@ from ext_proc.events import (
     ResponseTrailers,
 )
 from ext_proc.machine import Outcome, OutOfOrderError, Replies, World
+from ext_proc.matching import Match
+from ext_proc.passage import Passage
 from ext_proc.plans import Host, Snapshot
 from ext_proc.reception import Reception
 from ext_proc.verdict import Sent
@@ -45,6 +48,12 @@ _OVERLOADED = Reject(503, "overloaded", "Every backend of this model is at its l
 _NO_BACKEND = Reject(503, "no_backend", "No backend of this model is in service.")
 
 
+def _missing(chosen: targets.Order) -> Reject:
+    """Why nobody can be asked."""
+    full = any(each.reason == "Full" for each in chosen.left_out)
+    return _OVERLOADED if full else _NO_BACKEND
+
+
 class State(Enum):
     """What may come next."""
 
@@ -52,6 +61,7 @@ class State(Enum):
     REQUEST_BODY = auto()
     RESPONSE_HEADERS = auto()
     RESPONSE_BODY = auto()
+    PASSING = auto()
     DONE = auto()
 
 
@@ -67,6 +77,7 @@ class Exchange:
         self._headers: Mapping[str, str] = {}
         self._line = Line()
         self._reception: Reception | None = None
+        self._passage: Passage | None = None
 
     @property
     def done(self) -> bool:
@@ -86,14 +97,18 @@ class Exchange:
         """The stream is over, in whatever way."""
         if self._reception is not None:
             self._case.facts.result = self._reception.result
+        if self._passage is not None and self._passage.begun and end == "gone":
+            end = "complete"  # nobody tells apart who ended first what nobody read
         self._case.close(end)
 
     def _on_request_headers(self, event: RequestHeaders) -> Outcome:
         case = self._case
         self._headers = event.headers
         case.facts.request_id = event.headers.get("x-request-id", "")
-        entry = door.enter(case.facts.host.plan, event.headers, ends=event.end)
-        case.dialect = entry.shape
+        entry = door.enter(case.facts.host, self._snapshot, event.headers, ends=event.end)
+        case.dialect, case.wording = entry.shape, entry.wording
+        if entry.generic is not None:
+            return self._pass(entry.generic, event)
         match entry.answer:
             case Reject() as reject:
                 return case.refuse(reject)
@@ -116,6 +131,32 @@ class Exchange:
         judge = partial(admission.admit, asked, event.body)
         return case.apart(len(event.body), judge, self._admitted)
 
+    def _pass(self, match: Match, event: RequestHeaders) -> Outcome:
+        """Decide at the headers of what nobody reads."""
+        case, headers = self._case, event.headers
+        case.facts.format = GENERIC
+        admitted, limit = generic.admit(match, case.facts.host.levels, headers)
+        case.facts.admission = admitted
+        if admitted.reject is not None:
+            return case.refuse(admitted.reject)
+        chosen = targets.order(case.choice(admitted, None, match, admitted.targets))
+        if not chosen.targets:
+            return case.refuse(_missing(chosen))
+        retried = case.may_retry(match)
+        order = chosen.targets if retried else chosen.targets[:1]
+        case.send(order, stream=False)
+        self._passage = Passage(case, match, limit)
+        self._state = State.PASSING
+        case.facts.decided = True
+        mode = passage.mode(counted=generic.counted(headers, limit, ends=event.end))
+        sent = Sent(order, affinity=admitted.affinity, retried=retried)
+        return (verdict.encode_unread(match, sent, headers[":path"], mode),)
+
+    def _on_passing(self, event: Event) -> Outcome:
+        if self._passage is None:
+            raise RuntimeError("a passage before the verdict")
+        return self._passage.receive(event)
+
     def _admitted(self, admitted: Admission) -> Replies:
         case = self._case
         case.facts.admission = admitted
@@ -129,8 +170,7 @@ class Exchange:
         chosen = targets.order(case.choice(admitted, call, match, outgoing.targets))
         order = chosen.targets
         if not order:
-            full = any(each.reason == "Full" for each in chosen.left_out)
-            return case.refuse(_OVERLOADED if full else _NO_BACKEND)
+            return case.refuse(_missing(chosen))
         retried = case.may_retry(match)
         order = order if retried else order[:1]
         case.send(order, stream=call.stream)
@@ -178,6 +218,10 @@ class Exchange:
         (State.RESPONSE_HEADERS, ResponseHeaders): (_on_response_headers, State.RESPONSE_BODY),
         (State.RESPONSE_BODY, ResponseBody): (_on_response_body, State.RESPONSE_BODY),
         (State.RESPONSE_BODY, ResponseTrailers): (_on_response_trailers, State.DONE),
+        (State.PASSING, RequestBody): (_on_passing, State.PASSING),
+        (State.PASSING, RequestTrailers): (_on_passing, State.PASSING),
+        (State.PASSING, ResponseHeaders): (_on_passing, State.PASSING),
+        (State.PASSING, ResponseTrailers): (_on_passing, State.PASSING),
         (State.DONE, ResponseBody): (_after, State.DONE),
         (State.DONE, ResponseTrailers): (_after, State.DONE),
     }

@@ -50,11 +50,26 @@ def find(host: Host, snapshot: Snapshot, traits: Traits) -> Match | Reject:
     fit = next(fits(host, traits), None)
     if fit is None:
         return Reject(404, "model_not_found", "No rule serves this model.")
-    route = snapshot.routes.get(fit.candidate.route)
-    rule = route.rules.get(fit.candidate.rule) if route else None
+    return _loaded(snapshot, fit.candidate)
+
+
+def find_generic(host: Host, snapshot: Snapshot, traits: Traits) -> Match | Reject | None:
+    """Find the rule that passes on a request in no format; None if there is none."""
+    candidate = next(generic(host, traits), None)
+    return None if candidate is None else _loaded(snapshot, candidate)
+
+
+def generic(host: Host, traits: Traits) -> Iterator[Candidate]:
+    """Every match of such rules that the request meets; the first serves it."""
+    return (each for each in host.plan.generic if _takes(each, traits))
+
+
+def _loaded(snapshot: Snapshot, candidate: Candidate) -> Match | Reject:
+    route = snapshot.routes.get(candidate.route)
+    rule = route.rules.get(candidate.rule) if route else None
     if route is None or rule is None:
         return Reject(
-            503, "guard_unavailable", "The rule that serves this model is not loaded yet."
+            503, "guard_unavailable", "The rule that serves this request is not loaded yet."
         )
     return Match(route, rule)
 

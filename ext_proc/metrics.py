@@ -12,12 +12,13 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from crds.plan import GENERIC, Format, Unread
 from ext_proc.arms import Arms
 from ext_proc.record import Record
 
 Ready = Callable[[], bool]
 
-OPERATIONS: Mapping[str, str] = MappingProxyType(
+OPERATIONS: Mapping[Format | Unread, str] = MappingProxyType(
     {
         "OpenAIChat": "chat",
         "OpenAIResponses": "chat",
@@ -38,6 +39,7 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "OpenAITranscription": "transcription",
         "OpenAIAudioTranslation": "transcription",
         "Rerank": "rerank",
+        GENERIC: "generic",
     }
 )
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/

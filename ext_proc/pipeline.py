@@ -61,6 +61,7 @@ class Level:
     max_prompt_tokens: int | None = None
     max_output_tokens: int | None = None
     refuse_output_above: int | None = None
+    generic_refused_by: tuple[str, ...] = ()
     bindings: tuple[BindingPlan, ...] = ()
     request_schemas: tuple[Schema, ...] = ()
     response_schemas: tuple[Schema, ...] = ()
@@ -113,6 +114,7 @@ def compile_level(guards: Guards, known: Detectors) -> Level:
         max_prompt_tokens=guards.max_prompt_tokens,
         max_output_tokens=guards.max_output_tokens,
         refuse_output_above=guards.refuse_output_above,
+        generic_refused_by=guards.generic_refused_by,
         bindings=guards.bindings,
         request_schemas=tuple(map(_schema, guards.request_schemas)),
         response_schemas=tuple(map(_schema, guards.response_schemas)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from crds.plan import ATTEMPTS_NAMESPACE, TARGET_HEADER, Format, TargetPlan
@@ -54,10 +55,10 @@ class Reception:
     def on_headers(self, event: ResponseHeaders) -> Outcome:
         """Decide by the headers; they go on now, or when the body was judged."""
         case, headers = self._case, event.headers
-        status = _number(headers.get(":status"))
+        status = number(headers.get(":status"))
         target = self._answering(headers.get(TARGET_HEADER))
-        attempts = _number(headers.get(ATTEMPTS_HEADER))
-        case.answered(Answered(target, status, attempts, self._waits(event)))
+        attempts = number(headers.get(ATTEMPTS_HEADER))
+        case.answered(Answered(target, status, attempts, waits(event, case.world.now())))
         if target is None:
             return case.refuse(response.local(status))
         spoken = self._wires[target.cluster].format
@@ -107,17 +108,6 @@ class Reception:
 
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
-
-    def _waits(self, event: ResponseHeaders) -> Mapping[str, float | None]:
-        """How long targets asked to be left alone, by cluster; None where they did not say."""
-        refused = event.metadata.get(ATTEMPTS_NAMESPACE, {})
-        said = {cluster: why.partition(" ")[::2] for cluster, why in refused.items()}
-        now = self._case.world.now()
-        return {
-            cluster: health.retry_after(wait, now)
-            for cluster, (status, wait) in said.items()
-            if int(status) in health.BUSY
-        }
 
     def _choose(self, status: int, headers: Mapping[str, str], spoken: Format) -> Reader:
         case, call, media_type = self._case, self._call, response.media_type(headers)
@@ -204,5 +194,17 @@ def _may_pass(name: str) -> bool:
     return name[:1] == ":" or name in _PASSED or name.startswith(_PASSED_PREFIXES)
 
 
-def _number(value: str | None) -> int:
+def waits(event: ResponseHeaders, now: datetime) -> Mapping[str, float | None]:
+    """How long targets asked to be left alone, by cluster; None where they did not say."""
+    refused = event.metadata.get(ATTEMPTS_NAMESPACE, {})
+    said = {cluster: why.partition(" ")[::2] for cluster, why in refused.items()}
+    return {
+        cluster: health.retry_after(wait, now)
+        for cluster, (status, wait) in said.items()
+        if int(status) in health.BUSY
+    }
+
+
+def number(value: str | None) -> int:
+    """A status or a count of Envoy's; 0 where there is none."""
     return int(value) if value is not None and value.isdigit() else 0

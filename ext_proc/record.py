@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
-from crds.plan import Format, Labels
+from crds.plan import Format, Labels, Unread
 from ext_proc.call import Usage, Verdict
 
 OTHER = "other"
@@ -27,6 +27,7 @@ class Arm:
 
     backend: str
     model: str
+    """Empty where nobody read it."""
     prompt: str = ""
 
 
@@ -52,7 +53,7 @@ class Record:
     served_model: str | None = None
     prompt: str = ""
     """The name of the system prompt that the target adds."""
-    format: Format | None = None
+    format: Format | Unread | None = None
     stream: bool = False
     attempts: int = 0
     failed: tuple[Arm, ...] = ()
@@ -80,7 +81,7 @@ def line(record: Record) -> bytes:
 
 
 def _arm(arm: Arm) -> dict[str, str | None]:
-    return {"backend": arm.backend, "model": arm.model, "prompt": arm.prompt or None}
+    return {"backend": arm.backend, "model": arm.model or None, "prompt": arm.prompt or None}
 
 
 def _document(record: Record) -> dict[str, Any]:

@@ -21,9 +21,7 @@ from ext_proc.translation.answers import Answer
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 """Of a response that must be judged whole."""
 
-_AUTH_FAILED = Reject(
-    502, "provider_auth_failed", "The provider refused the gateway's credentials."
-)
+AUTH_FAILED = Reject(502, "provider_auth_failed", "The provider refused the gateway's credentials.")
 _ENCODED = Reject(502, "provider_bad_response", "The provider's answer has a content-encoding.")
 _NO_TYPE = Reject(
     502, "provider_bad_response", "The provider's answer is neither JSON nor an event stream."
@@ -36,6 +34,7 @@ TOO_LARGE = Reject(
 )
 _UNREACHABLE = Reject(502, "provider_unavailable", "No provider could be reached.")
 _LOCAL = {
+    408: Reject(408, "request_timeout", "The request did not arrive in time."),
     413: Reject(413, "request_too_large", "The body is too large."),
     504: Reject(504, "provider_timeout", "The provider did not answer in time."),
 }
@@ -61,7 +60,7 @@ def refusal(
     `whole`: only JSON may pass.
     """
     if status in (401, 403):
-        return _AUTH_FAILED
+        return AUTH_FAILED
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         return _ENCODED
     if status < 200 or 300 <= status < 400:

@@ -20,7 +20,9 @@ Key = NewType("Key", bytes)
 """The hash of a caller's key and of the rule that reads it."""
 
 
-def key(plan: StickinessPlan, rule: str, headers: Mapping[str, str], call: Call) -> Key | None:
+def key(
+    plan: StickinessPlan, rule: str, headers: Mapping[str, str], call: Call | None
+) -> Key | None:
     """Read the key of a request; None where it has none, and lots must decide."""
     read: tuple[str | None, ...]
     match plan.by:
@@ -29,9 +31,9 @@ def key(plan: StickinessPlan, rule: str, headers: Mapping[str, str], call: Call)
         case "Cookie":
             read = (_cookie(headers.get("cookie", ""), plan.name),)
         case "User":
-            read = (parameters.user(call),)
+            read = (parameters.user(call) if call is not None else None,)
         case "Conversation":
-            read = _beginning(call.texts)
+            read = _beginning(call.texts) if call is not None else ()
     values = [value for value in read if value]
     return _hash(values, rule) if values else None
 

@@ -3,12 +3,13 @@
 Without its metadata a request ends at Envoy's `blackhole`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crds.plan import (
     AFFINITY_HEADER,
+    GENERIC,
     METADATA_NAMESPACE,
     TARGETS_NAMESPACE,
     Format,
@@ -17,7 +18,7 @@ from crds.plan import (
 )
 from ext_proc import mirrors, stickiness
 from ext_proc.call import Call
-from ext_proc.events import Continue
+from ext_proc.events import Continue, Mode
 from ext_proc.formats import table
 from ext_proc.matching import Match
 from ext_proc.mirrors import Ticket
@@ -52,7 +53,6 @@ def encode(
 ) -> Continue:
     """Send the body to these targets, in this order, and copies of it to the mirrors."""
     rule, targets = match.rule.plan, sent.targets
-    found_by = ((AFFINITY_HEADER, stickiness.affinity(sent.affinity)),) if sent.affinity else ()
     metadata: dict[str, Any] = {
         "class": _class(rule, sent, stream=call.stream, mirrored=bool(outgoing.mirrors)),
         "route": match.route.plan.name,
@@ -66,7 +66,7 @@ def encode(
     return Continue(
         set_headers=(
             (VERDICT_HEADER, "pass"),
-            *found_by,
+            *_found_by(sent),
             *mirrors.headers(_ticket(call, match), sent.copies),
         ),
         remove_headers=tuple(
@@ -74,10 +74,7 @@ def encode(
         ),
         body=outgoing.body,
         clear_route_cache=True,
-        metadata={
-            METADATA_NAMESPACE: metadata,
-            TARGETS_NAMESPACE: {"priority_groups": list(map(_group, range(len(targets)), targets))},
-        },
+        metadata=_metadata(metadata, targets),
     )
 
 
@@ -92,6 +89,35 @@ def _ticket(call: Call, match: Match) -> Ticket:
     route = match.route
     rule = match.rule.plan.name
     return Ticket(route.plan.name, route.version, rule, call.format, call.model, call.stream)
+
+
+def encode_unread(match: Match, sent: Sent, path: str, mode: Mode) -> Continue:
+    """Let a request pass to these targets as it comes; its headers are the targets' to strip."""
+    rule, targets = match.rule.plan, sent.targets
+    metadata: dict[str, Any] = {
+        "class": _class(rule, sent, stream=False, mirrored=False),
+        "route": match.route.plan.name,
+        "rule": rule.name,
+        "format": GENERIC,
+        "stream": False,
+        "translate": rule.translate,
+        "targets": {each.cluster: {"path": each.path_prefix + path} for each in targets},
+    }
+    return Continue(
+        set_headers=((VERDICT_HEADER, "pass"), *_found_by(sent)),
+        clear_route_cache=True,
+        metadata=_metadata(metadata, targets),
+        mode=mode,
+    )
+
+
+def _found_by(sent: Sent) -> tuple[tuple[str, str], ...]:
+    return ((AFFINITY_HEADER, stickiness.affinity(sent.affinity)),) if sent.affinity else ()
+
+
+def _metadata(said: Mapping[str, Any], targets: Sequence[TargetPlan]) -> dict[str, Any]:
+    groups = list(map(_group, range(len(targets)), targets))
+    return {METADATA_NAMESPACE: said, TARGETS_NAMESPACE: {"priority_groups": groups}}
 
 
 def _kept(spoken: Format, name: str, value: str) -> bool:

@@ -205,6 +205,7 @@ def _target(name: str, callee: Callee, max_body_bytes: int) -> ir.Target:
         copies=(backend.max_concurrent or DEFAULT_COPIES) if callee.mirror else None,
         picker=backend.picker,
         http2=backend.http2,
+        version=backend.version,
     )
 
 

@@ -7,6 +7,7 @@ AIBackend that lacks something is left out and says why. Who may refer to it is 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Literal
 
 from controller import ir, names
 from controller.resources import Object, Resources
@@ -36,6 +37,9 @@ class Backend:
     secrets: tuple[ir.Secret, ...] = field(compare=False)
     """Not compared: a renewed token or key makes no rule another, so none is looked at anew."""
     paths: Mapping[Format, PathPlan]
+    path_prefix: str
+    version: Literal["Auto", "HTTP1", "HTTP2"]
+    """Of HTTP."""
     headers: tuple[tuple[str, str], ...]
     quirks: QuirksPlan
     models: tuple[str, ...]
@@ -169,6 +173,8 @@ def _backend(key: Key, spec: AIBackendSpec, resources: Resources, known: Known) 
         proof.signing,
         tuple(secret for secret in (proof.secret, authorities) if secret),
         provider.paths,
+        provider.prefix,
+        spec.http.version if spec.http else "Auto",
         provider.headers,
         provider.quirks,
         tuple(model.name for model in spec.models),

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from controller.resources import Object
 from controller.translate import patterns
 from controller.translate.conditions import Fault
-from crds.airoute import AIRouteSpec, Match
+from crds.airoute import AIRouteSpec, RouteRule
+from crds.match import Match
 from crds.meta import Key
 from crds.plan import Candidate, Labels, PathMatchPlan
 
@@ -49,6 +50,8 @@ class Claim:
     path: Path | None
     headers: Headers
     labels: Labels
+    generic: bool
+    """It claims only what is in no format, and the others none of that."""
     candidate: Candidate = field(compare=False)
     """Its row in the index."""
 
@@ -109,21 +112,22 @@ def _faults(route: Object[AIRouteSpec]) -> Iterator[Fault]:
 def _claims(route: Object[AIRouteSpec]) -> Iterator[Claim]:
     for index, rule in enumerate(route.spec.rules):
         if not rule.matches:
-            yield _claim(route.key, rule.name, (index, None), Match.model_construct())
+            yield _claim(route.key, rule, (index, None), Match.model_construct())
         for number, match in enumerate(rule.matches):
-            yield _claim(route.key, rule.name, (index, number), match)
+            yield _claim(route.key, rule, (index, number), match)
 
 
-def _claim(route: Key, rule: str, place: tuple[int, int | None], match: Match) -> Claim:
+def _claim(route: Key, rule: RouteRule, place: tuple[int, int | None], match: Match) -> Claim:
     model = Model(match.model.type, match.model.value) if match.model else None
     path = Path(match.path.type, match.path.value) if match.path else None
     headers = tuple(sorted((header.name, header.value) for header in match.headers))
     labels = tuple(sorted((label.name, label.value) for label in match.labels))
     row = Candidate(
         route=f"{route.namespace}/{route.name}",
-        rule=rule,
+        rule=rule.name,
         headers=headers,
         path=PathMatchPlan(type=match.path.type, value=match.path.value) if match.path else None,
         labels=labels,
     )
-    return Claim(route, rule, *place, model, path, headers, labels, row)
+    generic = rule.format is not None
+    return Claim(route, rule.name, *place, model, path, headers, labels, generic, row)

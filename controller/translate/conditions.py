@@ -32,6 +32,7 @@ Reason = Literal[
     "Overridden",
     "PolicyNotInForce",
     "ProtocolConflict",
+    "ProviderMismatch",
     "RefNotPermitted",
     "SecretNotFound",
     "TargetNotFound",

@@ -182,9 +182,24 @@ def _guards(policies: tuple[Policy, ...], missing: tuple[str, ...]) -> Guards:
         refuse_output_above=min(
             (each.limit for each in outputs if each.action == "Reject"), default=None
         ),
+        generic_refused_by=tuple(
+            f"{each.key.namespace}/{each.key.name}" for each in policies if _refuses_unread(each)
+        ),
         bindings=tuple(binding for policy in policies for binding in policy.bindings),
         unavailable=", ".join(missing),
     )
+
+
+def _refuses_unread(policy: Policy) -> bool:
+    """Whether it would be undone by a request that nobody reads.
+
+    Only its own word lets such a request pass: another policy's would undo it from outside.
+    """
+    if policy.unscanned is not None:
+        return policy.unscanned == "Block"
+    guards = any(guard.action != "Audit" for guard in (*policy.request, *policy.response))
+    schemas = any(each.enforced for each in (*policy.request_schemas, *policy.response_schemas))
+    return guards or schemas or bool(policy.max_prompt_tokens or policy.max_output_tokens)
 
 
 def _above(routes: Iterable[Attached], targets: Collection[Key]) -> dict[Level, tuple[Level, ...]]:

@@ -29,6 +29,10 @@ class Owned:
 
     tiers: tuple[MatchTier, ...]
     """Most labels first; the last asks for none."""
+    generic: tuple[Candidate, ...]
+    """The matches of rules that pass on unread what is in no format, in their precedence."""
+    generic_rest: tuple[Candidate, ...]
+    """Such rules without matches."""
     claims: tuple[Claim, ...]
     """Those that stand, in order of age."""
     faults: tuple[Fault, ...]
@@ -36,11 +40,11 @@ class Owned:
 
 def settle(claimed: Sequence[Sequence[Claim]], host: str) -> Owned:
     """Decide who owns what on a hostname; the claims of older AIRoutes come first."""
-    standing = Standing()
-    room = _Room()
+    grounds = {False: (Standing(), _Room()), True: (Standing(), _Room())}
     claims: list[Claim] = []
     faults: list[Fault] = []
     for claim in (claim for of_route in claimed for claim in of_route):
+        standing, room = grounds[claim.generic]
         if winner := standing.equal(claim):
             faults.append(_conflicted(claim, winner, host))
         elif full := room.refuses(claim):
@@ -50,7 +54,14 @@ def settle(claimed: Sequence[Sequence[Claim]], host: str) -> Owned:
         else:
             standing.add(claim)
             claims.append(claim)
-    return Owned(tuple(_tiers(claims)), tuple(claims), tuple(faults))
+    generic = sorted((each for each in claims if each.generic), key=lambda each: each.specificity)
+    return Owned(
+        tuple(_tiers([claim for claim in claims if not claim.generic])),
+        tuple(claim.candidate for claim in generic if claim.match_index is not None),
+        tuple(claim.candidate for claim in generic if claim.match_index is None),
+        tuple(claims),
+        tuple(faults),
+    )
 
 
 @dataclass(slots=True)

@@ -183,6 +183,8 @@ PROVIDERS: Mapping[str, Provider] = {
         quirks=QuirksPlan(rename=_OLD_LIMIT),
         only="OpenAIChat",
     ),
+    # any other server: what it serves is passed on unread
+    "HTTP": Provider("", "", {}),
 }
 PREFIXES: Mapping[str, str] = {
     "api.deepinfra.com": "/v1/openai",
@@ -230,6 +232,7 @@ def of(spec: AIBackendSpec) -> Provider:
             if only in (None, format_) or format_ not in _CALLED_BY.values()
         }
         | {format_: _same(path) for format_, path in row.elsewhere.items()},
+        key=(spec.http.key_header, "") if spec.http and spec.http.key_header else row.key,
         quirks=NO_QUIRKS if _hostname(spec) in CURRENT else row.quirks,
     )
 

@@ -87,6 +87,8 @@ class _Allowed:
     prompts: Prompts
     gateways: list[str]
     """Namespaces of the Gateways that serve it."""
+    generic: bool
+    """To servers whose requests nobody reads, and to no others."""
 
 
 def needs(attached: Attached, backends: Backends, texts: Prompts) -> tuple[object, ...]:
@@ -112,7 +114,7 @@ def serve(
     gateways = sorted({listener.gateway.namespace for listener, _ in attached.hosts})
     for index, rule in enumerate(attached.route.spec.rules):
         place = f"spec.rules[{index}]"
-        allowed = _Allowed(backends, grants, texts, gateways)
+        allowed = _Allowed(backends, grants, texts, gateways, rule.format is not None)
         callees, wrong = _resolve(
             attached.route.key, f"{place}.backendRefs", rule.backend_refs, allowed
         )
@@ -132,6 +134,8 @@ def _resolve(
         found = _callee(route, ref, allowed)
         if isinstance(found, Callee) and (twin := _twin(found, callees.values())) is not None:
             found = "Duplicate", "", _twice(found, twin)
+        if isinstance(found, Callee) and (text := _mismatch(found.backend, allowed)):
+            found = "ProviderMismatch", "", text
         if isinstance(found, Callee):
             callees[number] = found
         else:
@@ -169,6 +173,20 @@ def _callee(route: Key, ref: _Ref, allowed: _Allowed) -> Callee | Problem:
 
 def _backend(namespace: str, ref: _Ref) -> Key:
     return Key("AIBackend", ref.namespace or namespace, ref.name)
+
+
+def _mismatch(backend: Backend, allowed: _Allowed) -> str:
+    """Why a rule cannot be served by this kind of provider; empty if it can."""
+    if not allowed.generic and backend.provider == "HTTP":
+        return (
+            f"{backend.key} has provider HTTP, which is passed on to unread; give it a rule of its"
+            " own with format Generic"
+        )
+    if allowed.generic and backend.provider != "HTTP":
+        return (
+            f"{backend.key} has provider {backend.provider}, and format Generic needs provider HTTP"
+        )
+    return ""
 
 
 def arm(route: Key, ref: _Ref) -> str:
@@ -254,6 +272,7 @@ def _target(callee: Callee, ref: BackendRef) -> TargetPlan:
         provider=backend.provider,
         model=model,
         paths=dict(backend.paths),
+        path_prefix="" if backend.paths else backend.path_prefix,
         quirks=backend.quirks,
         prompt=callee.prompt,
         weight=ref.weight,

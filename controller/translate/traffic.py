@@ -20,6 +20,17 @@ def classes(rule: RouteRule, *, translate: bool, targets: int) -> tuple[ir.Traff
     """How calls and how streams travel."""
     retries = rule.retry.attempts if rule.retry else DEFAULT_RETRIES if targets > 1 else 0
     limits = rule.timeouts
+    if rule.format is not None:  # calls and streams are alike where nobody reads them
+        passing = ir.TrafficClass(
+            stream=False,
+            translate=False,
+            request_s=_seconds(limits.request),
+            attempt_s=_seconds(limits.attempt),
+            idle_s=_seconds(limits.stream_idle),
+            retries=retries,
+            generic=True,
+        )
+        return passing, passing
     call = ir.TrafficClass(
         stream=False,
         translate=translate,

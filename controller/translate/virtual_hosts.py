@@ -133,6 +133,7 @@ def _tier(
     limits = (
         levels.max_body_bytes((*above, Level(rule.route), Level(rule.route, rule.rule.name)))
         for rule in rules
+        if rule.rule.format is None  # nobody holds the bodies of the others
     )
     models = {
         model: ListedModel(id=model, owner=claim.route.namespace)
@@ -144,7 +145,7 @@ def _tier(
 
 def _listed(claim: Claim, served: Served) -> Iterator[str]:
     """The models that callers may ask for by name and get from this match."""
-    if not served.targets or claim.labels:
+    if not served.targets or claim.labels or claim.generic:
         return
     if claim.model is not None and claim.model.type == "Exact":
         yield claim.model.value
@@ -256,6 +257,10 @@ def _plan(host: _Host, levels: Levels) -> VirtualHostPlan:
         listener=section,
         guards=(levels.of(gateway), levels.of(gateway, section)),
         tiers=tuple(each for tier in host.tiers for each in tier.owned.tiers),
+        generic=(
+            *(each for tier in host.tiers for each in tier.owned.generic),
+            *(each for tier in host.tiers for each in tier.owned.generic_rest),
+        ),
         routes=tuple(names.route(route) for route in routes),
         models=tuple(model for _, model in sorted(models.items())),
     )

@@ -26,7 +26,7 @@ from envoy_data_plane.envoy.extensions.http.injected_credentials.generic.v3 impo
 from envoy_data_plane.envoy.type.v3 import HttpStatus, StatusCode
 
 from controller import ir, names
-from controller.xds import egress, filters, mirrors, signing
+from controller.xds import egress, filters, mirrors, passing, signing
 from crds import plan
 from crds.plan import Format
 
@@ -77,7 +77,7 @@ def _made(target: ir.Target) -> list[HttpFilter]:
     """The request as the target is to see it, but for its key."""
     return [
         filters.http_filter("dragoman.strip", _strip(target)),
-        filters.http_filter(names.TRANSLATE_FILTER, _translate(target)),
+        *([] if target.generic else [_translating(target)]),
         filters.http_filter("dragoman.release", _release(target)),
     ]
 
@@ -89,6 +89,10 @@ def _proof(target: ir.Target) -> list[HttpFilter]:
     if target.signing:
         proof.append(filters.http_filter("dragoman.signature", signing.sign(target.signing)))
     return proof
+
+
+def _translating(target: ir.Target) -> HttpFilter:
+    return filters.http_filter(names.TRANSLATE_FILTER, _translate(target))
 
 
 def _translate(target: ir.Target) -> ExternalProcessor:
@@ -114,6 +118,8 @@ def _strip(target: ir.Target) -> HeaderMutation:
         header=HeaderValue(key=plan.TARGET_HEADER, value=target.name.replace("%", "%%")),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
+    if target.generic:
+        return passing.strip(target, CREDENTIALS, answered_by)
     return HeaderMutation(
         mutations=Mutations(
             request_mutations=[
@@ -123,6 +129,8 @@ def _strip(target: ir.Target) -> HeaderMutation:
                 *(Mutation(append=_default(*each)) for each in target.headers),
             ],
             response_mutations=[*filters.without(("x-dragoman-",)), Mutation(append=answered_by)],
+            request_trailers_mutations=filters.without_all(),  # nobody reads trailers here
+            response_trailers_mutations=filters.without_all(),
         )
     )
 
@@ -140,6 +148,19 @@ def _default(name: str, value: str) -> HeaderValueOption:
     )
 
 
+_WRITTEN = f"""
+  local translated = headers:get("{plan.TRANSLATED_HEADER}") == "1"
+  assert(translated or verdict["translate"] == false)
+  headers:remove("{plan.TRANSLATED_HEADER}")
+  if not translated then
+    headers:replace("content-length", string.format("%d", verdict["length"]))
+  end
+"""
+"""The guard or the translate filter wrote this body."""
+_UNREAD = f'assert(verdict["format"] == "{plan.GENERIC}")'
+"""The guard let it pass unread, which only such targets may get."""
+
+
 def _release(target: ir.Target) -> Lua:
     """The last word before the key is added: this target's address, or 503 if anything is amiss.
 
@@ -153,15 +174,10 @@ def _release(target: ir.Target) -> Lua:
 local function release(handle)
   local verdict = handle:streamInfo():dynamicMetadata():get({_lua(plan.METADATA_NAMESPACE)})
   local headers = handle:headers()
-  local translated = headers:get({_lua(plan.TRANSLATED_HEADER)}) == "1"
-  assert(translated or verdict["translate"] == false)
+  {_UNREAD if target.generic else _WRITTEN}
   headers:replace(":path", assert(verdict["targets"][{_lua(target.name)}]["path"]))
   headers:replace(":authority", {_lua(target.authority)})
-  headers:remove({_lua(plan.TRANSLATED_HEADER)})
 {mirrors.forgotten("headers")}
-  if not translated then
-    headers:replace("content-length", string.format("%d", verdict["length"]))
-  end
 end
 
 function envoy_on_request(handle)

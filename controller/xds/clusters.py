@@ -71,6 +71,8 @@ LONGEST_EJECTION = 12
 """As many base times an endpoint that keeps failing is out at most."""
 _REFUSING = ("127.0.0.1", 1)
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_ALPN = {"Auto": [], "HTTP1": ["http/1.1"], "HTTP2": ["h2"]}
+"""What is offered to the server; Envoy offers both by itself where it may choose."""
 _SAN = SubjectAltNameMatcherSanType
 
 
@@ -101,7 +103,7 @@ def build(
         upstream_connection_options=UpstreamConnectionOptions(
             tcp_keepalive=TcpKeepalive(keepalive_time=60, keepalive_interval=10)
         ),
-        transport_socket=_transport(target.tls, settings) if target.tls else None,
+        transport_socket=_transport(target, target.tls, settings) if target.tls else None,
         typed_extension_protocol_options={_PROTOCOL_OPTIONS: Any.pack(_http(target, http_filters))},
     )
 
@@ -241,7 +243,7 @@ def _http(target: ir.Target, chained: Sequence[HttpFilter]) -> HttpProtocolOptio
     longest = None if target.copies is None else mirrors.LONGEST
     common = CommonHttpProtocolOptions(idle_timeout=IDLE_TIMEOUT, max_stream_duration=longest)
     http1, http2 = Http1ProtocolOptions(), Http2ProtocolOptions()
-    if target.tls:
+    if target.version == "Auto" and target.tls:
         auto = HttpProtocolOptionsAutoHttpConfig(
             http_protocol_options=http1, http2_protocol_options=http2
         )
@@ -250,7 +252,7 @@ def _http(target: ir.Target, chained: Sequence[HttpFilter]) -> HttpProtocolOptio
         )
     explicit = (
         HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
-        if target.http2
+        if target.http2 or target.version == "HTTP2"
         else HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
     )
     return HttpProtocolOptions(
@@ -260,10 +262,11 @@ def _http(target: ir.Target, chained: Sequence[HttpFilter]) -> HttpProtocolOptio
     )
 
 
-def _transport(tls: ir.UpstreamTLS, settings: BuildSettings) -> TransportSocket:
+def _transport(target: ir.Target, tls: ir.UpstreamTLS, settings: BuildSettings) -> TransportSocket:
+    common = _trust(tls, settings)
+    common.alpn_protocols = _ALPN[target.version]
     context = UpstreamTlsContext(
-        sni="" if is_address(tls.server_name) else tls.server_name,
-        common_tls_context=_trust(tls, settings),
+        sni="" if is_address(tls.server_name) else tls.server_name, common_tls_context=common
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=Any.pack(context))
 

@@ -114,18 +114,16 @@ def without(prefixes: Iterable[str]) -> list[Mutation]:
     ]
 
 
+def without_all() -> list[Mutation]:
+    """Removes every header."""
+    every = StringMatcher(safe_regex=RegexMatcher(regex=".*"))
+    return [Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=every))]
+
+
 def _clean() -> HeaderMutation:
     """Removes internal response headers also where the guard was not there to do it."""
     internal = [*without(("x-envoy-",)), Mutation(remove=plan.TARGET_HEADER)]
-    every = StringMatcher(safe_regex=RegexMatcher(regex=".*"))  # the guard reads no trailers
-    trailers = [Mutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=every))]
-    return HeaderMutation(
-        mutations=Mutations(
-            response_mutations=internal,
-            request_trailers_mutations=trailers,
-            response_trailers_mutations=trailers,
-        )
-    )
+    return HeaderMutation(mutations=Mutations(response_mutations=internal))
 
 
 def guard_service(role: str, extra: tuple[HeaderValue, ...] = ()) -> GrpcService:

@@ -46,6 +46,12 @@ _BEDROCK = (
     f" ? metadata.filter_metadata['{plan.METADATA_NAMESPACE}']['format'] == 'BedrockConverse'"
     " : request.path.startsWith('/model/'))"
 )
+_GRPC = (
+    "('content-type' in request.headers"
+    " && request.headers['content-type'].startsWith('application/grpc'))"
+)
+_NOT_CALLED = "The gateway refused this call, or could not reach a server for it."
+"""Envoy writes its answer as a gRPC status, and this as the message."""
 _UNRELEASED = "(has(response.code_details) && response.code_details == 'lua_response')"
 _REFUSED = "(has(response.code_details) && response.code_details.startsWith('rbac_access_denied'))"
 """The provider's name leads to a network that no request may go to."""
@@ -144,7 +150,13 @@ _GEMINI_STATUSES = {
 
 def local_replies() -> LocalReplyConfig:
     """What Envoy says instead of plain text."""
-    return LocalReplyConfig(mappers=[ResponseMapper(filter=_when(_ANSWERED)), *_mappers()])
+    message = DataSource(inline_string=_NOT_CALLED)
+    called = ResponseMapper(
+        filter=_when(_GRPC),
+        body_format_override=SubstitutionFormatString(text_format_source=message),
+    )
+    answered = ResponseMapper(filter=_when(_ANSWERED))
+    return LocalReplyConfig(mappers=[answered, called, *_mappers()])
 
 
 def access_logs(path: str) -> list[AccessLog]:

@@ -21,6 +21,8 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteAction,
     RouteActionHashPolicy,
     RouteActionHashPolicyHeader,
+    RouteActionMaxStreamDuration,
+    RouteActionUpgradeConfig,
     RouteConfiguration,
     RouteMatch,
     VirtualHost,
@@ -53,6 +55,10 @@ _ANOTHER_ENDPOINT = RetryPolicyRetryHostPredicate(
     name="envoy.retry_host_predicates.previous_hosts",
     typed_config=Any.pack(PreviousHostsPredicate()),
 )
+UNSENT = "connect-failure,refused-stream,reset-before-request"
+"""What is safe to retry of a request nobody read: the server has not begun with it."""
+GRACE = timedelta(seconds=1)
+"""How much later a request is cut whose body still streams than one that waits for its answer."""
 _PRIORITY_GROUP = (
     "type.googleapis.com/envoy.extensions.router.cluster_specifiers.priority_group.v3"
     ".PriorityGroupClusterSpecifier"
@@ -168,11 +174,12 @@ def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
             inline_cluster_specifier_plugin=_ordered_targets(),
             timeout=_seconds(traffic.request_s) or timedelta(0),
             idle_timeout=_idle(traffic),
+            max_stream_duration=_longest(traffic),
             retry_policy=_retry(traffic),
             request_mirror_policies=mirrors.policies() if traffic.mirrored else [],
             hash_policy=[_AFFINITY],
         ),
-        request_body_buffer_limit=max_body_bytes + HEADROOM,
+        request_body_buffer_limit=HEADROOM + (0 if traffic.generic else max_body_bytes),
         typed_per_filter_config={} if traffic.translate else off,
     )
     return bytes(route)
@@ -180,7 +187,16 @@ def _class_route(max_body_bytes: int, traffic: ir.TrafficClass) -> bytes:
 
 def _idle(traffic: ir.TrafficClass) -> timedelta:
     """Long enough that only the class's own timeouts end a slow answer."""
-    return max(STREAM_IDLE, timedelta(seconds=(traffic.request_s or 0) + 5))
+    longest = max(traffic.request_s or 0, traffic.idle_s or 0)
+    return max(STREAM_IDLE, timedelta(seconds=longest + 5))
+
+
+def _longest(traffic: ir.TrafficClass) -> RouteActionMaxStreamDuration | None:
+    """Where bodies stream both ways, `timeout` would only begin when the request's has ended."""
+    if not traffic.generic or traffic.request_s is None:
+        return None
+    limit = timedelta(seconds=traffic.request_s) + GRACE
+    return RouteActionMaxStreamDuration(max_stream_duration=limit)
 
 
 def _retry(traffic: ir.TrafficClass) -> RetryPolicy:
@@ -188,8 +204,8 @@ def _retry(traffic: ir.TrafficClass) -> RetryPolicy:
         base_interval=timedelta(milliseconds=10), max_interval=timedelta(milliseconds=100)
     )
     return RetryPolicy(
-        retry_on=RETRY_ON,
-        retriable_status_codes=[429],
+        retry_on=UNSENT if traffic.generic else RETRY_ON,
+        retriable_status_codes=[] if traffic.generic else [429],
         num_retries=traffic.retries,
         per_try_timeout=_seconds(traffic.attempt_s),
         per_try_idle_timeout=_seconds(traffic.idle_s),
@@ -234,16 +250,25 @@ def _catch_all(host: ir.VirtualHost) -> bytes:
     """Where every request starts, and where it ends if the guard does not release it."""
     named = HeaderValue(key=plan.PLAN_HEADER, value=f"vh/{host.name}")
     judged_by = ExtProcPerRoute(overrides=ExtProcOverrides(grpc_initial_metadata=[named]))
-    before, after = _judging(host.max_body_bytes)
+    upgrades = any(each.generic for each in host.classes)
+    before, after = _judging(host.max_body_bytes, upgrades=upgrades)
     entry = _repeated(1, (names.GUARD_FILTER.encode(),))
     entry += _repeated(2, (bytes(Any.pack(judged_by)),))
     return before + _repeated(13, (entry,)) + after
 
 
 @lru_cache(maxsize=1_000)
-def _judging(max_body_bytes: int) -> tuple[bytes, bytes]:
-    """What surrounds the `typed_per_filter_config` of a catch-all."""
-    nowhere = RouteAction(cluster=names.BLACKHOLE, timeout=timedelta(0), idle_timeout=STREAM_IDLE)
+def _judging(max_body_bytes: int, *, upgrades: bool) -> tuple[bytes, bytes]:
+    """What surrounds the `typed_per_filter_config` of a catch-all.
+
+    Where no rule could take an upgrade, Envoy refuses it; elsewhere the guard decides.
+    """
+    nowhere = RouteAction(
+        cluster=names.BLACKHOLE,
+        timeout=timedelta(0),
+        idle_timeout=STREAM_IDLE,
+        upgrade_configs=[RouteActionUpgradeConfig(upgrade_type="websocket")] if upgrades else [],
+    )
     before = Route(name="judge", match=RouteMatch(prefix="/"), route=nowhere)
     return bytes(before), bytes(Route(request_body_buffer_limit=max_body_bytes + HEADROOM))
 

@@ -13,8 +13,10 @@ from crds.plan.encoding import (
 from crds.plan.formats import (
     FAMILIES,
     FORMAT_HEADERS,
+    GENERIC,
     CallerFormat,
     Format,
+    Unread,
 )
 from crds.plan.guards import (
     Action,
@@ -72,6 +74,7 @@ __all__ = [
     "FAMILIES",
     "FILTER_HEADER",
     "FORMAT_HEADERS",
+    "GENERIC",
     "METADATA_NAMESPACE",
     "MIRROR_CLUSTER_HEADERS",
     "MIRROR_HEADER",
@@ -109,6 +112,7 @@ __all__ = [
     "Selection",
     "StickinessPlan",
     "TargetPlan",
+    "Unread",
     "VirtualHostPlan",
     "canonical",
     "resource_name",

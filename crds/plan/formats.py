@@ -27,6 +27,9 @@ CallerFormat = Literal[
 _Asked = Literal["VertexEmbeddings", "TitanEmbeddings", "CohereEmbeddings"]
 Format = Literal[CallerFormat, _Asked]
 """And what providers alone speak."""
+Unread = Literal["Generic"]
+GENERIC: Unread = "Generic"
+"""What stands in the place of a format where a request is passed on unread."""
 FAMILIES: tuple[tuple[Format, ...], ...] = (
     ("OpenAIChat", "AnthropicMessages", "GeminiContent", "BedrockConverse", "OpenAIResponses"),
     (

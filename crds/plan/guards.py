@@ -67,6 +67,8 @@ class Guards(PlanModel):
     """A request that asks for more, or does not say, is sent with this."""
     refuse_output_above: int | None = None
     """A request that asks for more is refused."""
+    generic_refused_by: tuple[str, ...] = ()
+    """AIPolicies that read content without `unscanned: Allow`, or that block what is not read."""
     bindings: tuple[BindingPlan, ...] = ()
     """All of them hold."""
     unavailable: str = ""

@@ -60,6 +60,8 @@ class TargetPlan(PlanModel):
     """The model to ask for; None: the caller's."""
     paths: dict[Format, PathPlan] = Field(default_factory=dict)
     """The formats it speaks, and where."""
+    path_prefix: str = ""
+    """What stands before the path of a Generic request; other paths are whole."""
     quirks: QuirksPlan = QuirksPlan()
     prompt: PromptPlan | None = None
     weight: int

@@ -98,6 +98,7 @@ ENDPOINTS = (
     Endpoint("GET", gemini_paths.MODELS, None, "models"),
 )
 
+UNKNOWN_PATH = Reject(404, "unknown_path", "Nothing is served at this path.")
 _MODEL = "/v1/models/"
 _GEMINI_MODEL = f"{gemini_paths.MODELS}/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
@@ -122,7 +123,7 @@ def find(method: str, path: str) -> Endpoint | Reject:
     endpoint = _BY_PATH.get(path) or _gemini(path) or _bedrock(path) or _model(path)
     called = endpoint is not None and endpoint.action == "model" and method == "POST"
     if endpoint is None or called:  # Google's SDKs put what they call behind a model's name
-        return Reject(404, "unknown_path", "Nothing is served at this path.")
+        return UNKNOWN_PATH
     if method != endpoint.method:
         message = f"This path takes {endpoint.method} only."
         return Reject(405, "method_not_allowed", message, (("allow", endpoint.method),))

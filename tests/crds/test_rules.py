@@ -171,6 +171,7 @@ rules = st.fixed_dictionaries(
         ),
     },
     optional={
+        "format": choice("Generic"),
         "selection": choice("Weighted", "LowestCost"),
         "stickiness": st.fixed_dictionaries(
             {"by": choice("Header", "Cookie", "User", "Conversation")},

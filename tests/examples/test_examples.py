@@ -5,6 +5,7 @@ import re
 import ssl
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from controller.translate import translate
 from controller.translate.conditions import problems
 from dragoman import explain
 from tests.e2e import harness
+from tests.e2e.model_servers import GRPCServer, HTTPServer
 from tests.e2e.test_tls import Authority, indented
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -229,6 +231,32 @@ def documents(*named: str) -> tuple[int, int]:
         if line.strip() and not line.strip().startswith("#")
     )
     return len(found), lines
+
+
+def test_11_any_server(applied, capsys: pytest.CaptureFixture[str]) -> None:
+    server, rpc = HTTPServer(), GRPCServer()
+    ports = {"port: 8000": f"port: {server.port}", "port: 8001": f"port: {rpc.port}"}
+
+    def edit(text: str) -> str:
+        for written, port in ports.items():
+            text = text.replace(written, port)
+        return text.replace("inference.GRPCInferenceService", "inference.Echo")
+
+    run, _, url = applied("11-any-server", edit=edit)
+    body = (EXAMPLES / "11-any-server" / "infer.json").read_bytes()
+    answer = httpx2.post(f"{url}/v2/models/flowers/infer", content=body)
+    assert answer.json()["size"] == len(body)
+    assert server.last().path == "/v2/models/flowers/infer"
+    record = run.record(answer.headers["x-request-id"])
+    assert (record["format"], record["unscanned"]) == ("Generic", {"generic": 1})
+    with grpc.insecure_channel(url.removeprefix("http://")) as channel:
+        assert channel.unary_unary("/inference.Echo/Unary")(b"ab", timeout=30) == b"ba"
+    path = ["--path", "/v2/models/flowers/infer"]
+    request = ["--request", str(EXAMPLES / "11-any-server" / "infer.json")]
+    assert explain.main([str(EXAMPLES / "11-any-server"), *path, *request]) == 0
+    assert "rest of default/inference: path Prefix /v2/" in capsys.readouterr().out
+    server.close()
+    rpc.close()
 
 
 def test_examples_stay_as_short_as_promised() -> None:

@@ -19,6 +19,7 @@ from ext_proc.events import (
     Continue,
     RequestBody,
     RequestHeaders,
+    RequestTrailers,
     ResponseBody,
     ResponseHeaders,
     ResponseTrailers,
@@ -104,6 +105,13 @@ def event(step: Mapping[str, Any]) -> Any:
         case {"headers": path, **more}:
             extra = {str(k): str(v) for k, v in more.get("with", {}).items()}
             return headers(PATHS.get(path, path), more.get("method", "POST"), **extra)
+        case {"open": path, **more}:
+            extra = {str(k): str(v) for k, v in more.get("with", {}).items()}
+            opened = headers(path, more.get("method", "POST"), **extra).headers
+            sent = {k: v for k, v in opened.items() if v != "None"}
+            return RequestHeaders(sent, end=more.get("end", False))
+        case {"request trailers": _}:
+            return RequestTrailers()
         case {"body": body}:
             return RequestBody(_bytes(body))
         case {"response": status, **more}:
@@ -162,10 +170,11 @@ def shown(reply: Any) -> dict[str, Any]:
             return {"start": dict(reply.set_headers), "removed": list(reply.remove_headers)}
         case Stream():
             return {"stream": parsed(reply.body), "end": reply.end}
-        case Continue(mode=mode) if mode is not None:
+        case Continue(mode=mode, metadata=None) if mode is not None:
             return {"continue": "mode"}
         case Continue(metadata=None):
-            return {"continue": "unchanged"}
+            changes = {"headers": dict(reply.set_headers), "removed": list(reply.remove_headers)}
+            return {"continue": "unchanged", **changes}
         case Continue():
             return {
                 "verdict": reply.metadata["dragoman"],
@@ -174,7 +183,8 @@ def shown(reply: Any) -> dict[str, Any]:
                     for group in reply.metadata["dragoman.targets"]["priority_groups"]
                 ],
                 "removed": sorted(reply.remove_headers),
-                "body": parsed(reply.body),
+                "body": None if reply.body is None else parsed(reply.body),
+                "mode": None if reply.mode is None else reply.mode.request_body.name,
             }
     raise ValueError(reply)
 

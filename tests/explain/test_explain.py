@@ -410,3 +410,64 @@ def test_how_an_endpoint_is_found_is_told_where_a_key_decides(ask) -> None:
     assert document["targets"][0]["endpoint"].endswith("which the request lacks: by lot")
     _, document, _ = ask("hi", "by-talk")
     assert document["targets"][0]["endpoint"] == "RingHash by Conversation"
+
+
+GENERIC = """\
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: triton}
+spec: {provider: HTTP, endpoint: {hostname: triton}, auth: {type: None}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIBackend
+metadata: {name: spare}
+spec: {provider: HTTP, endpoint: {hostname: spare}, auth: {type: None}}
+---
+apiVersion: dragoman.dev/v1alpha1
+kind: AIRoute
+metadata: {name: unread}
+spec:
+  parentRefs: [{name: ai}]
+  rules:
+  - name: infer
+    format: Generic
+    matches: [{path: {type: Prefix, value: /v2/}, headers: [{name: x-a, value: "1"}]}]
+    backendRefs: [{name: triton}, {name: spare, weight: 0}, {name: cloud}]
+  - {name: rest, format: Generic, backendRefs: [{name: spare}]}
+"""
+
+
+def test_a_request_in_no_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = (EXAMPLES / "01-quickstart" / "gateway.yaml").read_text()
+    cloud = "apiVersion: dragoman.dev/v1alpha1\nkind: AIBackend\nmetadata: {name: cloud}\n"
+    cloud += "spec: {provider: OpenAI, auth: {type: None}}\n"
+    (tmp_path / "world.yaml").write_text(f"{world}\n---\n{cloud}{GENERIC}")
+    (tmp_path / "body").write_bytes(b"\x00")
+
+    def ask(*more: str) -> tuple[int, dict, str]:
+        given = [str(tmp_path), "--request", str(tmp_path / "body"), "--path", "/v2/x", *more]
+        code = explain.main(["--json", *given])
+        document = json.loads(capsys.readouterr().out)
+        explain.main(given)
+        return code, document, capsys.readouterr().out
+
+    code, document, text = ask("--header", "x-a: 1")
+    assert code == 1  # one backendRef is not of its kind
+    assert (document["refusal"], document["format"], document["model"]) == (None, "Generic", None)
+    assert document["rule"]["because"] == "path Prefix /v2/; header x-a: 1"
+    assert [each["backend"] for each in document["targets"]] == ["default/triton"]
+    assert [each["backend"] for each in document["left_out"]] == ["default/spare", "default/cloud"]
+    assert "needs provider HTTP" in document["left_out"][1]["why"]
+    assert [each["rule"] for each in document["others"]] == ["rest"]
+    assert "infer of default/unread" in text
+
+    policy = "apiVersion: dragoman.dev/v1alpha1\nkind: AIPolicy\nmetadata: {name: reads}\nspec:\n"
+    policy += "  targetRefs: [{group: dragoman.dev, kind: AIRoute, name: unread}]\n"
+    policy += "  request: {maxPromptTokens: 5}\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+    code, document, _ = ask()
+    assert code == 1
+    assert document["rule"]["rule"] == "rest"
+    assert document["refusal"]["by"] == "unscanned of default/reads"
+    assert document["targets"] == []

@@ -9,7 +9,7 @@ from typing import get_args
 
 import aiohttp
 
-from crds.plan import CallerFormat
+from crds.plan import GENERIC, CallerFormat
 from ext_proc import metrics
 from ext_proc.call import Usage, Verdict
 from ext_proc.metrics import Metrics
@@ -77,7 +77,7 @@ def test_a_record_is_counted_under_bounded_labels():
 
 
 def test_every_format_is_an_operation():
-    assert set(metrics.OPERATIONS) == set(get_args(CallerFormat))
+    assert set(metrics.OPERATIONS) == {*get_args(CallerFormat), GENERIC}
 
 
 def test_labels_are_counted_by_name_and_value():

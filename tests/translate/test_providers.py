@@ -29,12 +29,13 @@ def test_every_provider_has_a_row_and_no_hole_is_left() -> None:
     specs = {
         "AzureOpenAI": at("h"),
         "OpenAICompatible": at("h"),
+        "HTTP": at("h"),
         "Bedrock": {"aws": {"region": "us-east-1"}},
         "VertexAI": {"gcp": {"project": "corp-ai", "location": "us-central1"}},
     }
     for name in Provider.__args__:
         found = known(name, **specs.get(name, {}))
-        assert found.paths
+        assert bool(found.paths) == (name != "HTTP")
         for path in found.paths.values():
             for text in (path.call, path.stream):
                 assert text.startswith("/")
