@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from crds.auth import Auth, CACertificateRef
 from crds.endpoints import HealthCheck, LoadBalancing
+from crds.generic import HTTP_RULES
 from crds.meta import (
     HOST,
     Amount,
@@ -220,30 +221,7 @@ class AIBackendSpec(Model):
             lambda self: (self.gcp is not None) == (self.provider == "VertexAI"),
             "gcp",
         ),
-        Rule(
-            "!has(self.http) || self.provider == 'HTTP'",
-            "http belongs to provider HTTP",
-            lambda self: self.http is None or self.provider == "HTTP",
-            "http",
-        ),
-        Rule(
-            "self.provider != 'HTTP' || !has(self.endpoint)"
-            " || !has(self.endpoint.inferencePoolRef)",
-            "inferencePoolRef belongs to providers of models: a picker reads what provider HTTP"
-            " passes on unread",
-            lambda self: (
-                self.provider != "HTTP"
-                or self.endpoint is None
-                or self.endpoint.inference_pool_ref is None
-            ),
-            "endpoint",
-        ),
-        Rule(
-            "self.provider != 'HTTP' || !has(self.models) || size(self.models) == 0",
-            "models belongs to providers whose models are asked for by name, not to HTTP",
-            lambda self: self.provider != "HTTP" or not self.models,
-            "models",
-        ),
+        *HTTP_RULES,
         Rule(
             "self.auth.type != 'AWS' || self.provider == 'Bedrock'",
             "auth.type AWS belongs to provider Bedrock",

@@ -1,4 +1,4 @@
-"""Generic: what a rule of an AIRoute cannot ask for where requests are passed on unread."""
+"""Generic: what cannot be asked for where requests are passed on unread."""
 
 from crds.meta import Rule
 
@@ -42,3 +42,30 @@ GENERIC_RULES: tuple[Rule, ...] = (
         "timeouts",
     ),
 )
+"""Of a rule of an AIRoute."""
+HTTP_RULES: tuple[Rule, ...] = (
+    Rule(
+        "!has(self.http) || self.provider == 'HTTP'",
+        "http belongs to provider HTTP",
+        lambda self: self.http is None or self.provider == "HTTP",
+        "http",
+    ),
+    Rule(
+        "self.provider != 'HTTP' || !has(self.endpoint) || !has(self.endpoint.inferencePoolRef)",
+        "inferencePoolRef belongs to providers of models: a picker reads what provider HTTP"
+        " passes on unread",
+        lambda self: (
+            self.provider != "HTTP"
+            or self.endpoint is None
+            or self.endpoint.inference_pool_ref is None
+        ),
+        "endpoint",
+    ),
+    Rule(
+        "self.provider != 'HTTP' || !has(self.models) || size(self.models) == 0",
+        "models belongs to providers whose models are asked for by name, not to HTTP",
+        lambda self: self.provider != "HTTP" or not self.models,
+        "models",
+    ),
+)
+"""Of an AIBackend."""

@@ -9,27 +9,22 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from controller import ir
 from controller.resources import Resources
 from controller.translate import Translation
 from crds.endpoints import Balancing
 from crds.plan import (
     GENERIC,
     Guards,
-    RoutePlan,
     StickinessPlan,
     VirtualHostPlan,
-    canonical,
-    resource_name,
-    version,
 )
 from dragoman import hosts, lots, precedence, reasons
 from dragoman.reasons import LeftOut, Mirrored
-from ext_proc import admission, door, generic, matching, plans, schemas
+from ext_proc import admission, door, generic, matching, schemas
 from ext_proc.admission import Admission, Asked
 from ext_proc.call import Reject, Verdict
 from ext_proc.matching import Match, Traits
-from ext_proc.plans import Host, Snapshot, Update
+from ext_proc.plans import Host
 from ext_proc.record import OTHER
 from ext_proc.schemas import JSON_SCHEMA
 from ext_proc.stickiness import Key
@@ -147,7 +142,7 @@ def explain(resources: Resources, translation: Translation, request: Request) ->
     name = hosts.pick(translation.config.listeners, request.hostname, request.port)
     if name is None:
         return Explanation(None, refusal=_refusal("Envoy", _MISDIRECTED))
-    host, snapshot = _compiled(translation.config, name)
+    host, snapshot = hosts.compiled(translation.config, name)
     headers = _received(request)
     entry = door.enter(host, snapshot, headers, ends=not request.body)
     if isinstance(entry.answer, bytes):
@@ -231,20 +226,6 @@ def _endpoint(balancing: Balancing, plan: StickinessPlan | None, key: Key | None
         return balancing
     by = f"{plan.by} {plan.name}".strip()
     return f"RingHash by {by}" if key else f"RingHash by {by}, which the request lacks: by lot"
-
-
-def _compiled(config: ir.Config, name: str) -> tuple[Host, Snapshot]:
-    """The plans of one virtual host, as the guard compiles them."""
-    plan = next(each for each in config.virtual_host_plans if each.name == name)
-    routes = [each for each in config.route_plans if each.name in plan.routes]
-    sent: list[VirtualHostPlan | RoutePlan] = [plan, *routes]
-    update = Update({resource_name(each): _versioned(canonical(each)) for each in sent})
-    snapshot = plans.compile_update(Snapshot(), update)
-    return snapshot.hosts[resource_name(plan)], snapshot
-
-
-def _versioned(body: bytes) -> tuple[str, bytes]:
-    return version(body), body
 
 
 def _received(request: Request) -> Mapping[str, str]:

@@ -1,9 +1,12 @@
-"""Hosts: which virtual host Envoy picks for a request."""
+"""Hosts: which virtual host Envoy picks for a request, and the plans it is judged by there."""
 
 from collections.abc import Mapping, Sequence
 
 from controller import ir
 from controller.translate import hostnames
+from crds.plan import RoutePlan, VirtualHostPlan, canonical, resource_name, version
+from ext_proc import plans
+from ext_proc.plans import Host, Snapshot, Update
 
 
 class UnclearError(Exception):
@@ -42,3 +45,17 @@ def pick(listeners: Sequence[ir.Listener], hostname: str, port: int | None) -> s
 def _most_specific(by_domain: Mapping[str, str], hostname: str) -> str | None:
     domains = (domain for domain in hostnames.wider(hostname) if domain in by_domain)
     return next((by_domain[domain] for domain in domains), None)
+
+
+def compiled(config: ir.Config, name: str) -> tuple[Host, Snapshot]:
+    """The plans of one virtual host, as the guard compiles them."""
+    plan = next(each for each in config.virtual_host_plans if each.name == name)
+    routes = [each for each in config.route_plans if each.name in plan.routes]
+    sent: list[VirtualHostPlan | RoutePlan] = [plan, *routes]
+    update = Update({resource_name(each): _versioned(canonical(each)) for each in sent})
+    snapshot = plans.compile_update(Snapshot(), update)
+    return snapshot.hosts[resource_name(plan)], snapshot
+
+
+def _versioned(body: bytes) -> tuple[str, bytes]:
+    return version(body), body
