@@ -233,7 +233,7 @@ def documents(*named: str) -> tuple[int, int]:
     return len(found), lines
 
 
-def test_11_any_server(applied, capsys: pytest.CaptureFixture[str]) -> None:
+def test_12_any_server(applied, capsys: pytest.CaptureFixture[str]) -> None:
     server, rpc = HTTPServer(), GRPCServer()
     ports = {"port: 8000": f"port: {server.port}", "port: 8001": f"port: {rpc.port}"}
 
@@ -242,8 +242,8 @@ def test_11_any_server(applied, capsys: pytest.CaptureFixture[str]) -> None:
             text = text.replace(written, port)
         return text.replace("inference.GRPCInferenceService", "inference.Echo")
 
-    run, _, url = applied("11-any-server", edit=edit)
-    body = (EXAMPLES / "11-any-server" / "infer.json").read_bytes()
+    run, _, url = applied("12-any-server", edit=edit)
+    body = (EXAMPLES / "12-any-server" / "infer.json").read_bytes()
     answer = httpx2.post(f"{url}/v2/models/flowers/infer", content=body)
     assert answer.json()["size"] == len(body)
     assert server.last().path == "/v2/models/flowers/infer"
@@ -252,8 +252,8 @@ def test_11_any_server(applied, capsys: pytest.CaptureFixture[str]) -> None:
     with grpc.insecure_channel(url.removeprefix("http://")) as channel:
         assert channel.unary_unary("/inference.Echo/Unary")(b"ab", timeout=30) == b"ba"
     path = ["--path", "/v2/models/flowers/infer"]
-    request = ["--request", str(EXAMPLES / "11-any-server" / "infer.json")]
-    assert explain.main([str(EXAMPLES / "11-any-server"), *path, *request]) == 0
+    request = ["--request", str(EXAMPLES / "12-any-server" / "infer.json")]
+    assert explain.main([str(EXAMPLES / "12-any-server"), *path, *request]) == 0
     assert "rest of default/inference: path Prefix /v2/" in capsys.readouterr().out
     server.close()
     rpc.close()
