@@ -197,6 +197,17 @@ class Faults:
         connected = self.count(pod, "dragoman_xds_connected")
         return connected, self.count(pod, "dragoman_xds_resources_sent_total")
 
+    def sent(self) -> dict[str, float]:
+        """How many resources each controller has sent: one that stands by may have led before."""
+        names = (pod["metadata"]["name"] for pod in self.controllers())
+        return {n: self.count(n, "dragoman_xds_resources_sent_total") for n in names}
+
+    def fed_since(self, before: dict[str, float]) -> tuple[float, float]:
+        """As `fed`, less what the leader had sent before; a process that began anew had nothing."""
+        connected, sent = self.fed()
+        earlier = before.get(self.installed.leader(), 0)
+        return connected, sent - earlier if sent >= earlier else sent
+
     def writes(self) -> dict[str, float]:
         """What each controller has written to the API server."""
         names = (pod["metadata"]["name"] for pod in self.controllers())

@@ -62,11 +62,11 @@ def test_without_the_api_server_proxies_are_served_on(faults, served, how):
 
 
 def test_a_killed_leader_sends_nothing_again(faults, served):
-    before = faults.restarts()
+    before, sent = faults.restarts(), faults.sent()
     leader = faults.installed.leader()
     with Traffic(served.places()) as traffic:
         faults.kill(f"--pod-name={leader}")
-        assert eventually(lambda: (f := faults.fed())[0] == served.fed and f, 180)[1] == 0
+        assert eventually(lambda: (f := faults.fed_since(sent))[0] == served.fed and f, 180)[1] == 0
         assert served.changes()
     assert traffic.failed == []
     restarted = {name for name, count in faults.restarts().items() if count != before[name]}
@@ -76,11 +76,11 @@ def test_a_killed_leader_sends_nothing_again(faults, served):
 def test_another_leader_sends_nothing_again(faults, served):
     """What two processes made of one cluster is equal to the byte, or something would be sent."""
     leader = faults.installed.leader()
-    shown = faults.versions(*OURS)
+    shown, sent = faults.versions(*OURS), faults.sent()
     with Traffic(served.places()) as traffic:
         faults.installed.kubectl("delete", "pod", leader, "-n", SYSTEM, "--wait=false")
         eventually(lambda: faults.installed.leader() not in ("", leader), 120)
-        assert eventually(lambda: (f := faults.fed())[0] == served.fed and f, 180)[1] == 0
+        assert eventually(lambda: (f := faults.fed_since(sent))[0] == served.fed and f, 180)[1] == 0
         assert faults.versions(*OURS) == shown
         assert served.changes()
     assert traffic.failed == []
