@@ -74,11 +74,15 @@ def unpicked(target: str) -> str:
     return f"unpicked:{target}"
 
 
+def judged(target: str) -> str:
+    """The internal listener and the cluster through which a mirror's copies go on."""
+    return f"judged:{target}"
+
+
 def parts(target: str, picker: str | None) -> tuple[str, ...]:
-    """Every resource that a target is made of, itself first; the picker by its cluster's name."""
-    if picker is None:
-        return (target,)
-    return target, picker, picking(target), picked(target), unpicked(target)
+    """Every resource that a target can be made of; the picker by its cluster's name."""
+    own = (target, judged(target), picking(target), picked(target), unpicked(target))
+    return own if picker is None else (*own, picker)
 
 
 def api_key(backend: Key) -> str:

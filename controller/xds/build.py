@@ -10,7 +10,7 @@ from typing import Any
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import clusters, listeners, picking, plans, routes, secrets, snapshot
+from controller.xds import clusters, listeners, parts, picking, plans, routes, secrets, snapshot
 from controller.xds.snapshot import Resource, Snapshot
 
 _Memo = dict[tuple[str, str], tuple[object, Resource]]
@@ -30,16 +30,14 @@ class Builder:
         resources = {
             snapshot.CLUSTER: {
                 names.BLACKHOLE: self._blackhole(memo),
-                **self._each(
-                    memo, snapshot.CLUSTER, picking.clusters_of(config.targets), self._part
-                ),
-                **self._each(memo, snapshot.CLUSTER, picking.pickers_of(config.targets), _picker),
+                **self._each(memo, snapshot.CLUSTER, parts.clusters_of(config.targets), self._part),
+                **self._each(memo, snapshot.CLUSTER, parts.pickers_of(config.targets), _picker),
             },
             snapshot.SECRET: self._each(memo, snapshot.SECRET, _named(config.secrets), _secret),
             snapshot.LISTENER: {
                 **self._each(memo, snapshot.LISTENER, by_port, self._listener),
                 **self._each(
-                    memo, snapshot.LISTENER, picking.listeners_of(config.targets), self._part
+                    memo, snapshot.LISTENER, parts.listeners_of(config.targets), self._part
                 ),
             },
             snapshot.ROUTE: self._each(memo, snapshot.ROUTE, _tables(by_port), _routes),
@@ -83,7 +81,7 @@ class Builder:
         )
         return held[names.BLACKHOLE]
 
-    def _part(self, name: str, part: picking.Part) -> Resource:
+    def _part(self, name: str, part: parts.Part) -> Resource:
         return snapshot.resource(name, part.make(part.target, self._settings))
 
     def _listener(self, name: str, group: tuple[ir.Listener, ...]) -> Resource:

@@ -52,13 +52,13 @@ def upstream(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
     return [*_egress(refused), *_made(target), *_proof(target), codec()]
 
 
-def to_picker(target: ir.Target) -> list[HttpFilter]:
-    """The part of a chain before the endpoint is picked: the picker sees no key."""
+def inward(target: ir.Target) -> list[HttpFilter]:
+    """The part of a chain that leads to an internal listener: a picker there sees no key."""
     return [*_made(target), codec()]
 
 
-def from_picker(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
-    """The part after it, at the endpoint that was picked."""
+def onward(target: ir.Target, refused: Sequence[str]) -> list[HttpFilter]:
+    """The part that leads from it to an endpoint."""
     own = HeaderMutation(mutations=Mutations(request_mutations=filters.without(_ADDED_PREFIXES)))
     cleared = filters.http_filter("dragoman.strip", own)
     return [*_egress(refused), cleared, *_proof(target), codec()]

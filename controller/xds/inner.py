@@ -1,6 +1,7 @@
-"""Inner listeners: where a finished request is shown to a picker, on its way through this Envoy.
+"""Inner listeners: where a finished request passes through this Envoy once more.
 
-No client reaches them: they have no address. What leads there and from there is in `picking`.
+It is shown to a picker there, or becomes one that `dragoman.egress` can judge. No client reaches
+them: they have no address. The clusters that lead there and on from there are in `parts`.
 """
 
 from collections.abc import Sequence
@@ -90,13 +91,13 @@ def picking(target: ir.Target) -> Listener:
         Route(
             name="picked",
             match=RouteMatch(prefix="/", dynamic_metadata=[_named()]),
-            route=RouteAction(
-                cluster=names.picked(target.name),
-                timeout=timedelta(0),
-                idle_timeout=timedelta(0),
-                retry_policy=RetryPolicy(
-                    retry_on="connect-failure,refused-stream", num_retries=_CONNECTIONS_TRIED
-                ),
+            route=_patient(
+                RouteAction(
+                    cluster=names.picked(target.name),
+                    retry_policy=RetryPolicy(
+                        retry_on="connect-failure,refused-stream", num_retries=_CONNECTIONS_TRIED
+                    ),
+                )
             ),
             request_body_buffer_limit=target.max_body_bytes + routes.HEADROOM,
         ),
@@ -113,17 +114,29 @@ def going_on(target: ir.Target) -> Listener:
     route = Route(
         name="unpicked",
         match=RouteMatch(prefix="/"),
-        route=RouteAction(
-            inline_cluster_specifier_plugin=routes.in_order(order),
-            timeout=timedelta(0),
-            idle_timeout=timedelta(0),
-            retry_policy=RetryPolicy(
-                retry_on="retriable-headers,connect-failure",
-                retriable_headers=[failed],
-                num_retries=_CONNECTIONS_TRIED,
-                refresh_cluster_on_retry=True,
-            ),
+        route=_patient(
+            RouteAction(
+                inline_cluster_specifier_plugin=routes.in_order(order),
+                retry_policy=RetryPolicy(
+                    retry_on="retriable-headers,connect-failure",
+                    retriable_headers=[failed],
+                    num_retries=_CONNECTIONS_TRIED,
+                    refresh_cluster_on_retry=True,
+                ),
+            )
         ),
+        request_body_buffer_limit=target.max_body_bytes + routes.HEADROOM,
+    )
+    return _listener(name, [], [route])
+
+
+def leading_on(target: ir.Target) -> Listener:
+    """Does nothing but lead on, and once: copies are not tried again."""
+    name = names.judged(target.name)
+    route = Route(
+        name="onward",
+        match=RouteMatch(prefix="/"),
+        route=_patient(RouteAction(cluster=name)),
         request_body_buffer_limit=target.max_body_bytes + routes.HEADROOM,
     )
     return _listener(name, [], [route])
@@ -174,12 +187,18 @@ def _named() -> MetadataMatcher:
     )
 
 
+def _patient(action: RouteAction) -> RouteAction:
+    """Without time limits of its own: when the request outside ends, so does this one."""
+    action.timeout = action.idle_timeout = timedelta(0)
+    return action
+
+
 def _listener(name: str, shown: Sequence[HttpFilter], told: Sequence[Route]) -> Listener:
     router = filters.http_filter("envoy.filters.http.router", Router(suppress_envoy_headers=True))
     host = VirtualHost(name=name, domains=["*"], routes=list(told))
     manager = HttpConnectionManager(
         stat_prefix=name,
-        route_config=RouteConfiguration(name=name, virtual_hosts=[host]),
+        route_config=RouteConfiguration(name=name, virtual_hosts=[host], validate_clusters=False),
         http_filters=[*shown, router],
         local_reply_config=_local_replies(),
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,

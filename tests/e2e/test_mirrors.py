@@ -40,6 +40,11 @@ RULES = """\
   - name: unmirrored
     matches: [{{model: {{value: unmirrored}}}}]
     backendRefs: [{{name: main, model: of-main}}]
+  - name: hurried
+    matches: [{{model: {{value: hurried}}}}]
+    backendRefs: [{{name: main, model: of-main}}]
+    mirrors: [{{name: single, model: of-hurried, percent: 100}}]
+    timeouts: {{request: 2s}}
   - name: busy
     matches: [{{model: {{value: busy}}}}]
     backendRefs: [{{name: single, model: of-single}}]
@@ -283,6 +288,20 @@ def test_a_slow_mirror_has_only_so_many_copies(world: World) -> None:
     assert world.ask("narrow two", "narrow").status_code == 200
     harness.eventually(lambda: counted(world.run.metrics(), overflow) > 0)
     assert b"narrow two" not in world.single.bodies()
+    world.single.fault = ""
+
+
+def test_a_copy_ends_with_the_time_of_its_request(world: World) -> None:
+    """Also where it has passed the internal listener: the mirror itself would never end it."""
+    name = (
+        'envoy_cluster_upstream_rq_active{envoy_cluster_name="%smirror_default/single/of-hurried"}'
+    )
+    world.single.fault = "fault-hang"
+    assert world.ask("hurry", "hurried").status_code == 200
+    world.copy(world.single, "hurry")
+    for part in ("", "judged_"):
+        harness.eventually(lambda part=part: f"{name % part} 0" in world.run.metrics())
+    assert world.single.bodies().count(b"hurry") == 1
     world.single.fault = ""
 
 

@@ -111,6 +111,20 @@ class World:
             content = await response.read()
             return response.status, response.headers, json.loads(content) if content else None
 
+    async def stats(self, cluster):
+        """Envoy's counters and gauges of a cluster."""
+        socket = aiohttp.UnixConnector(self.bootstrap.admin_socket)
+        async with (
+            aiohttp.ClientSession(connector=socket) as admin,
+            admin.get("http://envoy/stats?format=json") as response,
+        ):
+            prefix = f"cluster.{cluster.replace(':', '_')}."
+            return {
+                each["name"].removeprefix(prefix): each["value"]
+                for each in (await response.json(content_type=None))["stats"]
+                if each.get("name", "").startswith(prefix)
+            }
+
     def logged(self):
         path = self.directory / "access.log"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

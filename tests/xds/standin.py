@@ -73,7 +73,8 @@ class Guard:
         role = metadata["x-dragoman-filter"]
         seen = {"role": role, "metadata": metadata, "events": []}
         self.streams.append(seen)
-        step = _GuardStream(seen) if role == "guard" else _TranslateStream(seen, metadata)
+        steps = {"translate": _TranslateStream, "mirror": _MirrorStream}
+        step = _GuardStream(seen) if role == "guard" else steps[role](seen, metadata)
         async for request in requests:
             reply = await step.answer(request)
             if reply is None:
@@ -164,6 +165,7 @@ class _GuardStream:
                         set_headers=[
                             _set("content-length", str(len(new))),
                             _set("x-dragoman-verdict", "1"),
+                            *self._copied(),
                         ],
                         remove_headers=removed,
                     ),
@@ -175,6 +177,15 @@ class _GuardStream:
                 {"dragoman": word, "dragoman.targets": {"priority_groups": groups}}
             ),
         )
+
+    def _copied(self):
+        """The words for mirrors: which get a copy, and in place of a ticket the path for each."""
+        names = self.headers.get("x-test-mirrors")
+        if names is None:
+            return
+        for slot, name in enumerate(names.split(",")):
+            yield _set(f"dragoman-mirror-{slot}", f"mirror:default/{name}/*")
+        yield _set("dragoman-mirror", self.headers.get("x-test-paths", "{}"))
 
 
 class _TranslateStream:
@@ -209,6 +220,27 @@ class _TranslateStream:
         )
 
 
+class _MirrorStream:
+    def __init__(self, seen, metadata):
+        self.seen = seen
+        self.name = metadata["x-dragoman-target"].split("/")[1]
+
+    async def answer(self, request):
+        if request.request_headers is not None:
+            self.seen["request"] = _headers(request.request_headers)
+            return ProcessingResponse(request_headers=HeadersResponse(response=CommonResponse()))
+        paths = json.loads(self.seen["request"]["dragoman-mirror"])
+        new = json.dumps({**json.loads(request.request_body.body), "copy": self.name}).encode()
+        told = {
+            "content-length": str(len(new)),
+            "x-dragoman-translated": "1",
+            "x-dragoman-path": paths.get(self.name, f"/{self.name}/chat"),
+        }
+        headers = HeaderMutation(set_headers=[_set(*each) for each in told.items()])
+        common = CommonResponse(header_mutation=headers, body_mutation=BodyMutation(body=new))
+        return ProcessingResponse(request_body=BodyResponse(response=common))
+
+
 class Provider:
     """Records what it is sent; answers 200, or what `fault` says."""
 
@@ -219,12 +251,12 @@ class Provider:
         self.port = 0
         self.runner = None
 
-    async def start(self, ssl_context=None):
+    async def start(self, ssl_context=None, host="127.0.0.1"):
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self.runner = web.AppRunner(app)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port, ssl_context=ssl_context)
+        site = web.TCPSite(self.runner, host, self.port, ssl_context=ssl_context)
         await site.start()
         self.port = self.runner.addresses[0][1]
 
