@@ -80,7 +80,16 @@ def _said(
     media, encoding = headers.get("content-type"), headers.get("content-encoding")
     boundary = (multipart.boundary_of(media or "") if shape.is_form else None) or ""
     refused = _NO_BODY if ends else table.acceptable(media, encoding, is_form=shape.is_form)
+    refused = refused or _too_large(plan, headers)
     return refused or Line(endpoint.model, endpoint.stream, boundary)
+
+
+def _too_large(plan: VirtualHostPlan, headers: Mapping[str, str]) -> Reject | None:
+    """Refuse what no rule would take before it comes: Envoy might wait for its rest in vain."""
+    limit, stated = plan.max_body_bytes, headers.get("content-length", "")
+    if limit is None or not stated.isdecimal() or int(stated) <= limit:
+        return None
+    return Reject(413, "request_too_large", f"The body is larger than {limit} bytes.")
 
 
 def _models(plan: VirtualHostPlan, endpoint: Endpoint, shape: Dialect) -> Reject | bytes:

@@ -257,6 +257,7 @@ def _plan(host: _Host, levels: Levels) -> VirtualHostPlan:
         listener=section,
         guards=(levels.of(gateway), levels.of(gateway, section)),
         tiers=tuple(each for tier in host.tiers for each in tier.owned.tiers),
+        max_body_bytes=_max_body_bytes(host, levels),
         generic=(
             *(each for tier in host.tiers for each in tier.owned.generic),
             *(each for tier in host.tiers for each in tier.owned.generic_rest),

@@ -66,6 +66,16 @@ REQUEST_ONLY = ProcessingMode(
     request_trailer_mode=_SKIP,
     response_trailer_mode=_SKIP,
 )
+HEADERS_FIRST = ProcessingMode(
+    request_header_mode=_SEND,
+    request_body_mode=ProcessingModeBodySendMode.NONE,
+    response_header_mode=_SKIP,
+    response_body_mode=ProcessingModeBodySendMode.NONE,
+    request_trailer_mode=_SKIP,
+    response_trailer_mode=_SKIP,
+)
+"""For bodies that may stream: they wait for the guard's answer to the headers. Of a body that is
+BUFFERED when that answer lets it stream, Envoy keeps what has come until more comes."""
 
 
 def downstream() -> list[HttpFilter]:

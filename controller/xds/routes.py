@@ -249,9 +249,14 @@ def _groups(value: dict[str, object]) -> ClusterSpecifierPlugin:
 def _catch_all(host: ir.VirtualHost) -> bytes:
     """Where every request starts, and where it ends if the guard does not release it."""
     named = HeaderValue(key=plan.PLAN_HEADER, value=f"vh/{host.name}")
-    judged_by = ExtProcPerRoute(overrides=ExtProcOverrides(grpc_initial_metadata=[named]))
-    upgrades = any(each.generic for each in host.classes)
-    before, after = _judging(host.max_body_bytes, upgrades=upgrades)
+    unread = any(each.generic for each in host.classes)
+    judged_by = ExtProcPerRoute(
+        overrides=ExtProcOverrides(
+            grpc_initial_metadata=[named],
+            processing_mode=filters.HEADERS_FIRST if unread else None,
+        )
+    )
+    before, after = _judging(host.max_body_bytes, upgrades=unread)
     entry = _repeated(1, (names.GUARD_FILTER.encode(),))
     entry += _repeated(2, (bytes(Any.pack(judged_by)),))
     return before + _repeated(13, (entry,)) + after

@@ -128,6 +128,8 @@ class VirtualHostPlan(PlanModel):
     """The Gateway's, then the listener's."""
     tiers: tuple[MatchTier, ...] = ()
     """Most specific hostname first, then most labels."""
+    max_body_bytes: int | None = None
+    """No rule takes more of a body that is read; None: nobody says."""
     generic: tuple[Candidate, ...] = ()
     """Rules that pass on unread what is in no format, in their precedence."""
     routes: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ class HTTPServer:
     port: int = 0
     tls: ssl.SSLContext | None = None
     begun: int = 0
-    """How many requests have arrived, whole or not."""
+    """How many bodies have begun to arrive."""
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -69,9 +69,9 @@ class HTTPServer:
         self.seen.append(Seen(request.method, request.raw_path, headers, body))
 
     async def _echo(self, request: web.Request) -> web.StreamResponse:
-        self.begun += 1
         digest, size, head = hashlib.sha256(), 0, b""
         async for piece in request.content.iter_any():
+            self.begun += not size
             digest.update(piece)
             size += len(piece)
             head += piece[: 1000 - len(head)] if len(head) < 1000 else b""
