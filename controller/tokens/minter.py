@@ -26,7 +26,7 @@ from crds.meta import Key
 logger = logging.getLogger(__name__)
 
 PATIENCE_S = 3.0
-"""How long a reading waits for first answers."""
+"""How long readings wait for a first answer."""
 Mint = Callable[[Ask], Awaitable[Token | str]]
 Outcome = SecretValue | SessionKey | Unminted
 
@@ -47,6 +47,8 @@ class _Held:
 
     ask: Ask
     task: asyncio.Task[None]
+    awaited_s: float
+    """Until when readings wait for the first answer: a time of the loop."""
     outcome: Outcome | None = None
     """None: nobody has answered yet."""
     gone: float = 0.0
@@ -97,13 +99,13 @@ class Minter:
             changed.cancel()
 
     async def _first_answers(self) -> None:
-        """Wait until every token was asked for once, but not for long."""
+        """Wait until every token was asked for once, but not for long, and for none again."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._patience_s
-        while any(held.outcome is None for held in self._held.values()):
+        while awaited := [held.awaited_s for held in self._held.values() if held.outcome is None]:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), end - loop.time())
+                await asyncio.wait_for(self._changed.wait(), min(end, max(awaited)) - loop.time())
             except TimeoutError:
                 return
 
@@ -122,13 +124,14 @@ class Minter:
 
     def _keep(self, wanted: Mapping[Key, Ask]) -> None:
         """Begin to keep what is new, and end what is no longer wanted or asked for otherwise."""
+        awaited_s = asyncio.get_running_loop().time() + self._patience_s
         for key in self._held.keys() - wanted.keys():
             self._held.pop(key).task.cancel()
         for key, ask in wanted.items():
             before = self._held.get(key)
             if before is not None and before.ask == ask:
                 continue
-            held = _Held(ask, asyncio.create_task(self._renewed(key, ask)))
+            held = _Held(ask, asyncio.create_task(self._renewed(key, ask)), awaited_s)
             if before is not None:
                 before.task.cancel()
                 if before.ask.alike(ask) and not isinstance(before.outcome, Unminted):

@@ -141,6 +141,23 @@ async def test_an_endpoint_that_says_nothing_holds_nobody_up_for_long() -> None:
         assert (await anext(readings)).tokens == {}
 
 
+async def test_an_endpoint_that_says_nothing_is_waited_for_once() -> None:
+    """With patience for hours the reading after it would come in hours."""
+
+    async def source():
+        yield ASKING
+        yield await later.get()
+
+    later = asyncio.Queue()
+    minter = Minter(Endpoint("nothing"), patience_s=0.05)
+    stream = minter.joined(source())
+    await anext(stream)
+    minter._patience_s = 10_000.0
+    later.put_nowait(ASKING)
+    assert (await asyncio.wait_for(anext(stream), 60)).resources.tokens == {}
+    await stream.aclose()
+
+
 async def test_a_fault_of_ours_costs_one_token_for_a_while(caplog) -> None:
     async with joined(Endpoint(RuntimeError("ours"), token("one")), ASKING) as readings:
         told = (await anext(readings)).tokens[BACKEND]
