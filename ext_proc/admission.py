@@ -69,6 +69,8 @@ class Admission:
     """Set where we answer ourselves, from our own count."""
     input_tokens: int = 0
     """Our own count, for when the provider states none."""
+    held_tokens: int = 0
+    """How many of them a context must hold at once."""
     output_limit: int | None = None
     """What the request allows to be written, if it says."""
     bound: stickiness.Key | None = None
@@ -150,7 +152,9 @@ def bind(admission: Admission, match: Match, headers: Mapping[str, str], call: C
 def _measure(asked: Asked, admission: Admission, call: Call, match: Match) -> Reject | None:
     """Read what decides who serves, and limit what a model may be given and write."""
     bind(admission, match, asked.headers, call)
-    admission.input_tokens = tokens.count((text.value for text in call.texts), call.model)
+    counts = tokens.counts((text.value for text in call.texts), call.model)
+    admission.input_tokens = sum(counts)
+    admission.held_tokens = max(counts, default=0) if asked.dialect.is_batch else sum(counts)
     levels = (*asked.host.levels, match.route.level, match.rule.level)
     if reject := lengths.limit(call, admission.input_tokens, levels):
         return reject

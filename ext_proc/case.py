@@ -103,6 +103,7 @@ class Case:
             model=call.model if call is not None else "",
             stream=call is not None and call.stream,
             input_tokens=admitted.input_tokens,
+            held_tokens=admitted.held_tokens,
             output_limit=admitted.output_limit,
             bound=admitted.bound,
             slots=world.slots,

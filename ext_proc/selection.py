@@ -36,6 +36,8 @@ class Choice:
     """The caller's."""
     stream: bool
     input_tokens: int
+    held_tokens: int
+    """How many of them a context must hold at once."""
     output_limit: int | None
     """What the request itself allows; None where it does not say."""
     bound: Key | None

@@ -87,7 +87,7 @@ def _too_small(choice: Choice) -> frozenset[str]:
 
 def _holds(target: TargetPlan, choice: Choice) -> bool:
     room = catalogue.context_tokens(target, choice.model)
-    return room is None or choice.input_tokens + (choice.output_limit or 0) <= room
+    return room is None or choice.held_tokens + (choice.output_limit or 0) <= room
 
 
 def _lots(targets: Sequence[TargetPlan], choice: Choice) -> Sequence[TargetPlan]:

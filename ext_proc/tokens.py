@@ -44,8 +44,13 @@ def _vocabulary(name: str) -> toktok._Tokenizer:
 
 def count(texts: Iterable[str], model: str) -> int:
     """Count the tokens of some texts, each on its own."""
+    return sum(counts(texts, model))
+
+
+def counts(texts: Iterable[str], model: str) -> list[int]:
+    """The tokens of each text; those of empty ones are left out."""
     vocabulary = _vocabulary(encoding(model))
-    return sum(vocabulary.count(text) for text in texts if text)
+    return [vocabulary.count(text) for text in texts if text]
 
 
 def load() -> None:

@@ -3,7 +3,8 @@
 One task keeps each token: it asks, waits until the token is to be renewed, and asks again. A
 reading is handed on with what is at hand; a new AIBackend's first answer is waited for a little, so
 that it is not told broken before anybody was asked. With a new secret for the same client the old
-token serves until there is another. Every replica asks for its own, so that one that begins to
+token serves until there is another. Tokens that come later are gathered, so that no token endpoint
+decides how often all is translated. Every replica asks for its own, so that one that begins to
 lead has them all.
 """
 
@@ -26,7 +27,9 @@ from crds.meta import Key
 logger = logging.getLogger(__name__)
 
 PATIENCE_S = 3.0
-"""How long a reading waits for first answers."""
+"""How long readings wait for a first answer."""
+GATHERED_S = 0.5
+"""How long other tokens are gathered for a reading that comes for a token's sake."""
 Mint = Callable[[Ask], Awaitable[Token | str]]
 Outcome = SecretValue | SessionKey | Unminted
 
@@ -47,6 +50,8 @@ class _Held:
 
     ask: Ask
     task: asyncio.Task[None]
+    awaited_s: float
+    """Until when readings wait for the first answer: a time of the loop."""
     outcome: Outcome | None = None
     """None: nobody has answered yet."""
     gone: float = 0.0
@@ -57,14 +62,20 @@ class Minter:
     """Keeps tokens while readings are drawn from it."""
 
     def __init__(
-        self, mint: Mint, patience_s: float = PATIENCE_S, clock: Clock | None = None
+        self,
+        mint: Mint,
+        patience_s: float = PATIENCE_S,
+        clock: Clock | None = None,
+        gathered_s: float = GATHERED_S,
     ) -> None:
         self._mint = mint
         self._patience_s = patience_s
+        self._gathered_s = gathered_s
         self._clock = clock or Clock()
         self._turns = Turns()
         self._held: dict[Key, _Held] = {}
         self._changed = asyncio.Event()
+        self._gathering: asyncio.TimerHandle | None = None
         self._reading: Reading | None = None
 
     async def joined(self, readings: AsyncIterator[Reading]) -> AsyncIterator[Reading]:
@@ -77,9 +88,11 @@ class Minter:
                     source.result()
                 if self._changed.is_set() and self._reading is not None:
                     await self._first_answers()
+                    self._gathered()
                     self._changed.clear()
                     yield self._joined(self._reading)
         finally:
+            self._gathered()
             await _ended([source, *(held.task for held in self._held.values())])
             self._held.clear()
 
@@ -97,13 +110,13 @@ class Minter:
             changed.cancel()
 
     async def _first_answers(self) -> None:
-        """Wait until every token was asked for once, but not for long."""
+        """Wait until every token was asked for once, but not for long, and for none again."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._patience_s
-        while any(held.outcome is None for held in self._held.values()):
+        while awaited := [held.awaited_s for held in self._held.values() if held.outcome is None]:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), end - loop.time())
+                await asyncio.wait_for(self._changed.wait(), min(end, max(awaited)) - loop.time())
             except TimeoutError:
                 return
 
@@ -122,13 +135,14 @@ class Minter:
 
     def _keep(self, wanted: Mapping[Key, Ask]) -> None:
         """Begin to keep what is new, and end what is no longer wanted or asked for otherwise."""
+        awaited_s = asyncio.get_running_loop().time() + self._patience_s
         for key in self._held.keys() - wanted.keys():
             self._held.pop(key).task.cancel()
         for key, ask in wanted.items():
             before = self._held.get(key)
             if before is not None and before.ask == ask:
                 continue
-            held = _Held(ask, asyncio.create_task(self._renewed(key, ask)))
+            held = _Held(ask, asyncio.create_task(self._renewed(key, ask)), awaited_s)
             if before is not None:
                 before.task.cancel()
                 if before.ask.alike(ask) and not isinstance(before.outcome, Unminted):
@@ -168,9 +182,20 @@ class Minter:
                 return f"{ask.host} could not be asked"
 
     def _set(self, held: _Held, outcome: Outcome) -> None:
-        if held.outcome != outcome:
-            held.outcome = outcome
+        """Take an answer: a first one is told at once, others are gathered."""
+        first, same = held.outcome is None, held.outcome == outcome
+        held.outcome = outcome
+        if first:
             self._changed.set()
+        elif not same and self._gathering is None:
+            loop = asyncio.get_running_loop()
+            self._gathering = loop.call_later(self._gathered_s, self._changed.set)
+
+    def _gathered(self) -> None:
+        """What was gathered is told now, or nobody asks any more."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
 
     def _joined(self, reading: Reading) -> Reading:
         tokens = {key: held.outcome for key, held in self._held.items() if held.outcome is not None}

@@ -143,6 +143,8 @@ class Dialect:
     """What a call used if its provider states no tokens: what we counted, nobody knows, nothing."""
     estimate: Callable[[int], bytes] | None = None
     """Answers in a provider's place, from our own count of the input's tokens."""
+    is_batch: bool = False
+    """Its texts are asked one by one: no context has to hold them all."""
     is_form: bool = False
     """Its requests are multipart/form-data, not JSON."""
     read_text: Callable[[bytes], Response | Reject] | None = None

@@ -52,4 +52,5 @@ DIALECT = replace(
     name="GeminiEmbedContent",
     decode_request=decode_request,
     decode_response=decode_response,
+    is_batch=False,
 )

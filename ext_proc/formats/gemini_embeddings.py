@@ -125,4 +125,5 @@ DIALECT = Dialect(
     error=errors.gemini,
     stream_error=errors.gemini_stream,
     provider_error=provider_error,
+    is_batch=True,
 )

@@ -139,4 +139,5 @@ DIALECT = Dialect(
     error=errors.openai,
     stream_error=errors.openai_stream,
     provider_error=provider_error,
+    is_batch=True,
 )

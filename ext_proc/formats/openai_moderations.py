@@ -3,6 +3,7 @@
 Source: the API reference of moderations.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ext_proc.formats.openai_tables import IMAGE
@@ -52,4 +53,4 @@ TABLED = Tabled(
     _wrong,
     default_model="omni-moderation-latest",
 )
-DIALECT = TABLED.as_dialect()
+DIALECT = replace(TABLED.as_dialect(), is_batch=True)

@@ -101,4 +101,4 @@ TABLED = Tabled(
     count=usage.rerank,
     provider=errors.rerank_provider,
 )
-DIALECT = replace(TABLED.as_dialect(), error=errors.rerank, unstated="unpriced")
+DIALECT = replace(TABLED.as_dialect(), error=errors.rerank, unstated="unpriced", is_batch=True)

@@ -49,6 +49,7 @@ def choice(targets: Sequence[TargetPlan], selection: str = "Weighted", **more: A
         model="m",
         stream=False,
         input_tokens=1000,
+        held_tokens=1000,
         output_limit=None,
         bound=None,
         slots=Slots(),

@@ -70,10 +70,10 @@ def test_what_is_full_or_cannot_be_told_is_left_out_and_said():
 @pytest.mark.parametrize(
     ("said", "left"),
     [
-        ({"input_tokens": 8_000}, ["small", "large"]),
-        ({"input_tokens": 8_001}, ["large"]),
-        ({"input_tokens": 7_000, "output_limit": 1_001}, ["large"]),
-        ({"input_tokens": 200_000}, ["small", "large"]),  # its provider may say so
+        ({"held_tokens": 8_000}, ["small", "large"]),
+        ({"held_tokens": 8_001}, ["large"]),
+        ({"held_tokens": 7_000, "output_limit": 1_001}, ["large"]),
+        ({"held_tokens": 200_000}, ["small", "large"]),  # its provider may say so
     ],
 )
 def test_a_request_goes_to_who_can_hold_it(said, left):
@@ -87,7 +87,7 @@ def test_who_can_hold_it_is_waited_for_when_it_is_full():
     small = target("small", contexts={"m": 8_000})
     large, slots = target("large", max_concurrent=1), Slots()
     slots.take(large)
-    order = targets.order(choice([small, large], input_tokens=9_000, slots=slots))
+    order = targets.order(choice([small, large], held_tokens=9_000, slots=slots))
     assert not order.targets
     assert [each.reason for each in order.left_out] == ["TooSmall", "Full"]
 
@@ -96,7 +96,7 @@ def test_the_catalogue_knows_what_packaged_models_hold_and_the_backend_knows_bet
     old = target("old", model="gpt-4", priority=0)
     new = target("new", model="gpt-4.1", priority=1)
     told = target("told", model="gpt-4", contexts={"gpt-4": 50_000}, priority=2)
-    order = targets.order(choice([old, new, told], input_tokens=20_000))
+    order = targets.order(choice([old, new, told], held_tokens=20_000))
     assert [each.cluster for each in order.targets] == ["new", "told"]
 
 

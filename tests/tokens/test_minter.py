@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count, cycle
 
 import pytest
 
@@ -80,7 +81,7 @@ def token(value, lasts_s=3600.0):
 
 @asynccontextmanager
 async def joined(
-    mint, *given, patience_s=5.0, more=None, clock=None
+    mint, *given, patience_s=5.0, more=None, clock=None, gathered_s=0.1
 ) -> AsyncIterator[AsyncIterator[Resources]]:
     """The readings that come out; what comes in stays open."""
 
@@ -94,7 +95,7 @@ async def joined(
         async for reading in stream:
             yield reading.resources
 
-    stream = Minter(mint, patience_s, clock).joined(source())
+    stream = Minter(mint, patience_s, clock, gathered_s).joined(source())
     try:
         yield out()
     finally:
@@ -141,6 +142,23 @@ async def test_an_endpoint_that_says_nothing_holds_nobody_up_for_long() -> None:
         assert (await anext(readings)).tokens == {}
 
 
+async def test_an_endpoint_that_says_nothing_is_waited_for_once() -> None:
+    """With patience for hours the reading after it would come in hours."""
+
+    async def source():
+        yield ASKING
+        yield await later.get()
+
+    later = asyncio.Queue()
+    minter = Minter(Endpoint("nothing"), patience_s=0.05)
+    stream = minter.joined(source())
+    await anext(stream)
+    minter._patience_s = 10_000.0
+    later.put_nowait(ASKING)
+    assert (await asyncio.wait_for(anext(stream), 60)).resources.tokens == {}
+    await stream.aclose()
+
+
 async def test_a_fault_of_ours_costs_one_token_for_a_while(caplog) -> None:
     async with joined(Endpoint(RuntimeError("ours"), token("one")), ASKING) as readings:
         told = (await anext(readings)).tokens[BACKEND]
@@ -168,7 +186,7 @@ async def test_a_rotated_secret_is_asked_with_anew_while_the_old_token_serves() 
 async def test_a_rotated_secret_that_is_refused_costs_the_token_only_when_it_ends() -> None:
     times, more = Times(), asyncio.Queue()
     endpoint = Endpoint(token("one", 100), "idp.example answered 401")
-    async with joined(endpoint, ASKING, more=more, clock=times.clock) as readings:
+    async with joined(endpoint, ASKING, more=more, clock=times.clock, gathered_s=0) as readings:
         await anext(readings)
         more.put_nowait(ROTATED)
         assert (await anext(readings)).tokens == {BACKEND: SecretValue(b"one")}
@@ -230,6 +248,25 @@ async def test_what_cannot_be_told_of_one_backend_costs_it_alone(monkeypatch, ca
         assert (await anext(readings)).tokens.keys() == {two}
     assert "AIBackend infra/b" in caplog.text
     assert "planted" not in caplog.text
+
+
+async def test_tokens_that_are_renewed_together_come_in_one_reading() -> None:
+    """A token endpoint must not decide how often everything is translated."""
+    spec = ASKING.resources.backends[BACKEND]
+    keys = [Key("AIBackend", "infra", f"b{n}") for n in range(OF_NAMESPACE)]
+    many = {key: replace(spec, key=key) for key in keys}
+    given = Reading(replace(ASKING.resources, backends=many))
+    numbers, chances = count(), cycle(n / OF_NAMESPACE for n in range(OF_NAMESPACE))
+
+    async def mint(_):
+        return token(f"{next(numbers)}", 1)
+
+    clock = Clock(chance=lambda: next(chances))
+    async with joined(mint, given, clock=clock, gathered_s=1) as readings:
+        first = await anext(readings)
+        second = await anext(readings)
+    assert first.tokens.keys() == second.tokens.keys() == set(keys)
+    assert not set(first.tokens.values()) & set(second.tokens.values())
 
 
 async def test_a_namespace_asks_for_few_tokens_at_once() -> None:
