@@ -10,20 +10,23 @@ from controller import names
 
 NetworkT = TypeVar("NetworkT", IPv4Network, IPv6Network)
 
+_IPV4 = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32")
+_IPV4_IN_IPV6 = ("::ffff:", "64:ff9b::")
+"""Where IPv6 addresses hold IPv4 ones: mapped, and behind NAT64."""
+
+
+def _within(prefix: str, network: str) -> str:
+    address, _, length = network.partition("/")
+    return f"{prefix}{address}/{96 + int(length)}"
+
+
 PRIVATE_ADDRESSES = (
-    "0.0.0.0/8",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "100.100.100.200/32",
-    "168.63.129.16/32",
+    *_IPV4,
     "::/127",
-    "::ffff:0.0.0.0/104",
-    "::ffff:127.0.0.0/104",
-    "::ffff:169.254.0.0/112",
-    "::ffff:100.100.100.200/128",
-    "::ffff:168.63.129.16/128",
+    *(_within(prefix, network) for prefix in _IPV4_IN_IPV6 for network in _IPV4),
     "fe80::/10",
     "fd00:ec2::/32",
+    "fd20:ce::/32",
 )
 """Loopback, link-local and the clouds' metadata servers: nothing there is a provider."""
 
