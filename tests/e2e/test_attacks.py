@@ -218,7 +218,7 @@ def test_08_odd_content_types_are_415(setup: Setup, kind: str) -> None:
     clean(setup, BAD)
 
 
-@pytest.mark.parametrize("path", ["/v1/files", "/v1/images/edits"])
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/uploads"])
 def test_09_other_forms_are_not_served(setup: Setup, path: str) -> None:
     response = httpx2.post(setup.url + path, files={"file": ("a.txt", BAD.encode())})
     assert response.status_code == 404

@@ -99,18 +99,21 @@ def test_ext_proc_killed_under_load_three_times(url, provider: harness.Provider)
     ]
     for thread in threads:
         thread.start()
-    for _ in range(3):
-        time.sleep(1)
-        old = run.kill("ext_proc")
-        harness.eventually(lambda old=old: run.children().get("ext_proc") not in (None, old))
-        harness.eventually(lambda: ask(address, "hello").status_code == 200)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(3):
+            well = statuses.count(200)
+            harness.eventually(lambda well=well: statuses.count(200) > well + 4)
+            old = run.kill("ext_proc")
+            harness.eventually(lambda old=old: run.children().get("ext_proc") not in (None, old))
+        well = statuses.count(200)
+        harness.eventually(lambda: statuses.count(200) > well)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert leaked == []
     assert b"forbidden phrase" not in provider.bodies()
     assert set(statuses) <= {200, 500, 502, 503, 504}
-    assert statuses.count(200) > 20
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
