@@ -18,6 +18,8 @@ from ext_proc.translation.values import string
 _STEP = 1024
 _MOST_SEARCHED = 64
 _MOST_KEPT = 16 * 1024 * 1024
+_MOST_QUOTED = 1024 * 1024
+"""Characters of words that segments repeat; many may be of the same words."""
 _SOURCES = ("web", "retrievedContext", "maps")
 
 
@@ -134,7 +136,11 @@ class Said:
 
     def text(self, choice: int) -> str:
         """The words so far; nothing if they were not kept."""
-        return "".join(self._pieces.get(choice, ()))
+        pieces = self._pieces.get(choice)
+        if not pieces:
+            return ""
+        pieces[:] = ["".join(pieces)]
+        return pieces[0]
 
 
 class Grounding:
@@ -146,6 +152,7 @@ class Grounding:
         self._supports: dict[tuple[int, int, int], list[int]] = {}
         """By part and bytes."""
         self._texts: dict[tuple[int, int, int], str] = {}
+        self._quoted = 0
 
     def add(self, citations: Iterable[Citation], text: str, part: int = 0) -> None:
         """Add citations that count the characters of a text, which is this part."""
@@ -156,8 +163,16 @@ class Grounding:
                 continue
             count = count or Count(text)
             place = part, count.byte_of(each.start), count.byte_of(each.end)
-            self._texts[place] = text[each.start : each.end]
+            if place not in self._supports:
+                self._quote(place, text, each)
             self._supports.setdefault(place, []).append(number)
+
+    def _quote(self, place: tuple[int, int, int], text: str, citation: Citation) -> None:
+        """Keep the words of a segment, unless all together are too many."""
+        words = text[citation.start : citation.end]
+        self._quoted += len(words)
+        if self._quoted <= _MOST_QUOTED:
+            self._texts[place] = words
 
     def written(self) -> Json:
         """The candidate's field; nothing where there are no citations."""
@@ -165,7 +180,7 @@ class Grounding:
             return {}
         supports = [
             {
-                "segment": _written(place, self._texts[place]),
+                "segment": _written(place, self._texts.get(place, "")),
                 "groundingChunkIndices": numbers,
             }
             for place, numbers in self._supports.items()
@@ -179,7 +194,8 @@ class Grounding:
 def _written(place: tuple[int, int, int], text: str) -> Json:
     part, start, end = place
     named: Json = {"partIndex": part} if part else {}
-    return {**named, "startIndex": start, "endIndex": end, "text": text}
+    quoted: Json = {"text": text} if text else {}
+    return {**named, "startIndex": start, "endIndex": end, **quoted}
 
 
 def _source(citation: Citation) -> Json:
