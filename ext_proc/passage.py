@@ -7,6 +7,7 @@ over with the response's trailers, or when Envoy ends the stream.
 from crds.plan import TARGET_HEADER, TargetPlan
 from ext_proc import generic, reception, response
 from ext_proc.attempts import Answered
+from ext_proc.call import Reject
 from ext_proc.case import Case
 from ext_proc.events import (
     BodyMode,
@@ -23,6 +24,10 @@ from ext_proc.response import Result
 
 _SWITCHING = 101
 _PROXY_AUTHENTICATION = 407
+_NOT_ASKED = Reject(
+    502, "provider_bad_response", "The server answered in a protocol that nobody asked for."
+)
+"""Who takes a 101 at its word takes what follows for another protocol's, answers of others too."""
 
 
 def mode(*, counted: bool) -> Mode:
@@ -38,10 +43,12 @@ def mode(*, counted: bool) -> Mode:
 class Passage:
     """One exchange that passes."""
 
-    def __init__(self, case: Case, match: Match, limit: int | None) -> None:
+    def __init__(self, case: Case, match: Match, limit: int | None, *, upgrade: bool) -> None:
         self._case = case
         self._targets = match.rule.plan.targets
         self._limit = limit
+        self._upgrade = upgrade
+        """The caller asked for another protocol."""
         self._sent = 0
         self.begun = False
         """The server has answered, so an end is the end of its answer."""
@@ -75,6 +82,8 @@ class Passage:
             return case.refuse(response.local(status))
         if status in (401, 403, _PROXY_AUTHENTICATION):
             return case.refuse(response.AUTH_FAILED)
+        if status == _SWITCHING and not self._upgrade:
+            return case.refuse(_NOT_ASKED)
         case.facts.served = status == _SWITCHING or 200 <= status < 400
         self.begun = True
         case.over = event.end
