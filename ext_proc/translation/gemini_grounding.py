@@ -33,7 +33,9 @@ class Count:
         for at in range(0, len(text), _STEP):
             length = len(text[at : at + _STEP].encode(errors="replace"))
             self._marks.append(self._marks[-1] + length)
-        self._searched = self._shift = 0
+        self.searched = 0
+        """How often all of the text was searched."""
+        self._shift = 0
 
     def byte_of(self, character: int) -> int:
         """The byte at which a character begins."""
@@ -57,8 +59,10 @@ class Count:
         for at in (start, start + self._shift):
             if at >= 0 and self._raw.startswith(words, at):
                 return at
-        self._searched += 1
-        at = self._raw.find(words) if self._searched < _MOST_SEARCHED else -1
+        if self.searched == _MOST_SEARCHED:
+            return -1
+        self.searched += 1
+        at = self._raw.find(words)
         self._shift = at - start if at >= 0 else self._shift
         return at
 

@@ -135,13 +135,13 @@ class Reader:
         if gemini_answer.CITED.isdisjoint(candidate) or self._read > _MOST_READ:
             return
         text = self._said.text(index)
-        self._read += len(text)
         count = gemini_grounding.Count(text)
         for each in gemini_grounding.read(candidate, count, (), self._held) if text else ():
             piece = CitationPiece(moved(each, 0, len(text)), index)
             if piece not in self._cites:
                 self._cites.add(piece)
                 yield piece
+        self._read += len(text) * (1 + count.searched)
 
     def _part(self, index: int, part: Part) -> Iterator[Delta]:
         match part:

@@ -13,7 +13,7 @@ from openai.lib.streaming._deltas import accumulate_delta
 from crds.plan import QuirksPlan
 from ext_proc.call import Line, Reject
 from ext_proc.formats import strict
-from ext_proc.translation import cited, gemini_grounding, requests
+from ext_proc.translation import cited, gemini_grounding, gemini_stream, requests
 from ext_proc.translation.answers import Answer
 from ext_proc.translation.citations import Citation, CitationPiece, Place
 from ext_proc.translation.codec import Asked, UnreadableError
@@ -156,6 +156,30 @@ def test_events_that_cite_nothing_do_not_gather_the_words_so_far(monkeypatch):
         cited_ = [each.citation for each in deltas if isinstance(each, CitationPiece)]
         assert cited_ == ([span(PAGE, 0, 10)] if event is cites else [])
     assert gathered == [0]
+
+
+def test_a_stream_is_looked_through_for_citations_within_a_bound(monkeypatch):
+    """Segments whose words are not there are looked for in all of the text."""
+    monkeypatch.setattr(gemini_stream, "_MOST_READ", 1000)
+    reader = CODECS["GeminiContent"].reader()
+    absent = {"segment": {"endIndex": 1, "text": "No."}, "groundingChunkIndices": [0]}
+    chunks = [{"web": {"uri": PAGE.url, "title": PAGE.title}}]
+
+    def heard(**candidate):
+        event = {"candidates": [{**candidate, "index": 0}]}
+        deltas = [*reader.feed(b"data: %b\n\n" % strict.dumps(event))]
+        return [each for each in deltas if isinstance(each, CitationPiece)]
+
+    def cites(supports):
+        metadata = {"groundingChunks": chunks, "groundingSupports": supports}
+        return heard(groundingMetadata=metadata)
+
+    assert heard(content={"parts": [{"text": "Yes. " * 20}]}) == []
+    assert cites([absent]) != []
+    heard(content={"parts": [{"text": "Yes."}]})
+    assert cites([absent] * 20) != []
+    heard(content={"parts": [{"text": "Yes."}]})
+    assert cites([absent]) == []
 
 
 def whole(provider, caller, name):
