@@ -4,6 +4,8 @@ A request body that does not state its length is counted where a policy limits i
 over with the response's trailers, or when Envoy ends the stream.
 """
 
+from collections.abc import Mapping
+
 from crds.plan import TARGET_HEADER, TargetPlan
 from ext_proc import generic, reception, response
 from ext_proc.attempts import Answered
@@ -23,7 +25,9 @@ from ext_proc.matching import Match
 from ext_proc.response import Result
 
 _SWITCHING = 101
-_PROXY_AUTHENTICATION = 407
+_KEY_REFUSED = frozenset({"401", "403", "407"})
+_KEY_REFUSED_RPC = frozenset({"7", "16"})
+"""gRPC's PERMISSION_DENIED and UNAUTHENTICATED."""
 _NOT_ASKED = Reject(
     502, "provider_bad_response", "The server answered in a protocol that nobody asked for."
 )
@@ -80,7 +84,7 @@ class Passage:
         case.answered(Answered(target, status, attempts, waits))
         if target is None:
             return case.refuse(response.local(status))
-        if status in (401, 403, _PROXY_AUTHENTICATION):
+        if _refuses_key(headers):
             return case.refuse(response.AUTH_FAILED)
         if status == _SWITCHING and not self._upgrade:
             return case.refuse(_NOT_ASKED)
@@ -96,3 +100,9 @@ class Passage:
 
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
+
+
+def _refuses_key(headers: Mapping[str, str]) -> bool:
+    """Whether the server takes the gateway's key for a wrong one; its words may hold the key."""
+    refused = headers.get(":status") in _KEY_REFUSED
+    return refused or headers.get("grpc-status") in _KEY_REFUSED_RPC
