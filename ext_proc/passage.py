@@ -22,7 +22,6 @@ from ext_proc.events import (
 )
 from ext_proc.machine import Outcome
 from ext_proc.matching import Match
-from ext_proc.response import Result
 
 _SWITCHING = 101
 _KEY_REFUSED = frozenset({"401", "403", "407"})
@@ -56,7 +55,6 @@ class Passage:
         self._sent = 0
         self.begun = False
         """The server has answered, so an end is the end of its answer."""
-        self.result = Result()
 
     def receive(self, event: Event) -> Outcome:
         """Answer an event."""
