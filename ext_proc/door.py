@@ -1,8 +1,8 @@
 """What a request's headers decide before any body: the format it speaks, and whether it is served.
 
 Outside the format table only a rule with `format: Generic` serves; paths of the table never come to
-one, whatever their method or content type. All else ends here, in the words of the format the
-caller seems to speak.
+one, whatever their method, content type or spelling. All else ends here, in the words of the format
+the caller seems to speak.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def enter(host: Host, snapshot: Snapshot, headers: Mapping[str, str], *, ends: b
     method, path = headers.get(":method", ""), headers.get(":path", "")
     shape = DIALECTS[table.caller_shape(method, path, headers)]
     endpoint = table.find(method, path)
-    if endpoint == table.UNKNOWN_PATH:
+    if endpoint == table.UNKNOWN_PATH and not table.resembles(path):
         found = matching.find_generic(host, snapshot, Traits("", headers))
         if found is not None:
             return _unread(shape, found, headers)

@@ -145,7 +145,7 @@ class Exchange:
         retried = case.may_retry(match)
         order = chosen.targets if retried else chosen.targets[:1]
         case.send(order, stream=False)
-        self._passage = Passage(case, match, limit)
+        self._passage = Passage(case, match, limit, upgrade="upgrade" in headers)
         self._state = State.PASSING
         case.facts.decided = True
         mode = passage.mode(counted=generic.counted(headers, limit, ends=event.end))

@@ -4,9 +4,12 @@ A request body that does not state its length is counted where a policy limits i
 over with the response's trailers, or when Envoy ends the stream.
 """
 
+from collections.abc import Mapping
+
 from crds.plan import TARGET_HEADER, TargetPlan
 from ext_proc import generic, reception, response
 from ext_proc.attempts import Answered
+from ext_proc.call import Reject
 from ext_proc.case import Case
 from ext_proc.events import (
     BodyMode,
@@ -19,10 +22,15 @@ from ext_proc.events import (
 )
 from ext_proc.machine import Outcome
 from ext_proc.matching import Match
-from ext_proc.response import Result
 
 _SWITCHING = 101
-_PROXY_AUTHENTICATION = 407
+_KEY_REFUSED = frozenset({"401", "403", "407"})
+_KEY_REFUSED_RPC = frozenset({"7", "16"})
+"""gRPC's PERMISSION_DENIED and UNAUTHENTICATED."""
+_NOT_ASKED = Reject(
+    502, "provider_bad_response", "The server answered in a protocol that nobody asked for."
+)
+"""Who takes a 101 at its word takes what follows for another protocol's, answers of others too."""
 
 
 def mode(*, counted: bool) -> Mode:
@@ -38,14 +46,15 @@ def mode(*, counted: bool) -> Mode:
 class Passage:
     """One exchange that passes."""
 
-    def __init__(self, case: Case, match: Match, limit: int | None) -> None:
+    def __init__(self, case: Case, match: Match, limit: int | None, *, upgrade: bool) -> None:
         self._case = case
         self._targets = match.rule.plan.targets
         self._limit = limit
+        self._upgrade = upgrade
+        """The caller asked for another protocol."""
         self._sent = 0
         self.begun = False
         """The server has answered, so an end is the end of its answer."""
-        self.result = Result()
 
     def receive(self, event: Event) -> Outcome:
         """Answer an event."""
@@ -73,8 +82,10 @@ class Passage:
         case.answered(Answered(target, status, attempts, waits))
         if target is None:
             return case.refuse(response.local(status))
-        if status in (401, 403, _PROXY_AUTHENTICATION):
+        if _refuses_key(headers):
             return case.refuse(response.AUTH_FAILED)
+        if status == _SWITCHING and not self._upgrade:
+            return case.refuse(_NOT_ASKED)
         case.facts.served = status == _SWITCHING or 200 <= status < 400
         self.begun = True
         case.over = event.end
@@ -87,3 +98,9 @@ class Passage:
 
     def _answering(self, cluster: str | None) -> TargetPlan | None:
         return next((target for target in self._targets if target.cluster == cluster), None)
+
+
+def _refuses_key(headers: Mapping[str, str]) -> bool:
+    """Whether the server takes the gateway's key for a wrong one; its words may hold the key."""
+    refused = headers.get(":status") in _KEY_REFUSED
+    return refused or headers.get("grpc-status") in _KEY_REFUSED_RPC

@@ -20,6 +20,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
 from envoy_data_plane.envoy.config.core.v3 import (
     Address,
     DataSource,
+    HealthCheck,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     KeepaliveSettings,
@@ -97,7 +98,7 @@ def build(
         per_connection_buffer_limit_bytes=target.max_body_bytes + 2 * MIN_BUFFER,
         load_assignment=_endpoints(target),
         load_balancing_policy=balancing.build(target.balancing),
-        health_checks=[probes.build(target.authority, check) for check in _asked(target)],
+        health_checks=_probes(target),
         circuit_breakers=unlimited() if target.copies is None else mirrors.breakers(target.copies),
         outlier_detection=_ejection(target),
         upstream_connection_options=UpstreamConnectionOptions(
@@ -210,8 +211,15 @@ def _locality(
     )
 
 
-def _asked(target: ir.Target) -> tuple[ir.HealthCheck, ...]:
-    return (target.health_check,) if target.health_check else ()
+def _probes(target: ir.Target) -> list[HealthCheck]:
+    if target.health_check is None:
+        return []
+    http2 = _only_http2(target)
+    return [probes.build(target.authority, target.health_check, http2=http2)]
+
+
+def _only_http2(target: ir.Target) -> bool:
+    return target.http2 or target.version == "HTTP2"
 
 
 def _ejection(target: ir.Target) -> OutlierDetection:
@@ -252,7 +260,7 @@ def _http(target: ir.Target, chained: Sequence[HttpFilter]) -> HttpProtocolOptio
         )
     explicit = (
         HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
-        if target.http2 or target.version == "HTTP2"
+        if _only_http2(target)
         else HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1)
     )
     return HttpProtocolOptions(

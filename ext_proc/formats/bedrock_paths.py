@@ -32,6 +32,11 @@ def read(path: str) -> Named | None:
     return Named(model, _WAYS[way]) if model else None
 
 
+def resembles(spelled: str) -> bool:
+    """Whether a path, decoded and in small letters, is one of these but for its model."""
+    return spelled.startswith(_PREFIX) and spelled.rpartition("/")[2] in _WAYS
+
+
 def _model(raw: str) -> str:
     """The model; empty: there is none that can be."""
     try:

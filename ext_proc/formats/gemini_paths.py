@@ -29,6 +29,7 @@ _METHODS: Mapping[str, Format] = MappingProxyType(
         "countTokens": "GeminiTokenCount",
     }
 )
+_SPELLED = tuple(f":{method.casefold()}" for method in _METHODS)
 MODELS = "/v1beta/models"
 
 
@@ -60,6 +61,11 @@ def read(path: str) -> Named | None:
         return None
     model = model_of(raw)
     return Named(model, method) if model else None
+
+
+def resembles(spelled: str) -> bool:
+    """Whether a path, decoded and in small letters, is one of these but for its model."""
+    return _PREFIX.match(spelled) is not None and spelled.endswith(_SPELLED)
 
 
 def model_of(raw: str) -> str:

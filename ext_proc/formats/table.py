@@ -102,6 +102,7 @@ UNKNOWN_PATH = Reject(404, "unknown_path", "Nothing is served at this path.")
 _MODEL = "/v1/models/"
 _GEMINI_MODEL = f"{gemini_paths.MODELS}/"
 _BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+_SPELLED = frozenset(path.casefold() for path in _BY_PATH)
 
 _ITEM = re2.compile(r"[a-z][a-z0-9]*(-[a-z0-9.]+)*(=v[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_ITEM = 64
@@ -131,6 +132,20 @@ def find(method: str, path: str) -> Endpoint | Reject:
     if gemini and endpoint.stream and not gemini_paths.asks_for_events(query):
         return malformed("Streams are served as events: add `?alt=sse` to the path.")
     return endpoint
+
+
+def resembles(path: str) -> bool:
+    """Whether some server may read a path as one of a call here.
+
+    Be it in other letters, encoded, with parameters or a slash at its end, or for a model that no
+    format has.
+    """
+    segments = unquote(path.partition("#")[0].partition("?")[0], errors="replace").split("/")
+    plain = "/".join(segment.partition(";")[0].strip() for segment in segments).rstrip("/")
+    spelled = plain.casefold()
+    return spelled in _SPELLED or any(
+        each.resembles(spelled) for each in (gemini_paths, bedrock_paths)
+    )
 
 
 def _gemini(path: str) -> Endpoint | None:

@@ -132,7 +132,7 @@ def _spoken(text: Text, pieces: list[_Piece]) -> Iterator[Text]:
     said, citations = "", list[Citation]()
     for number, piece in enumerate(pieces):
         words, begin = text.text[begin : piece.end], piece.end
-        if said.strip() and words.strip():
+        if words.strip() and said.strip():  # the longer one is looked at last
             yield Text(said, citations=tuple(citations))
             said, citations = "", []
         said += words

@@ -18,6 +18,8 @@ from ext_proc.translation.values import string
 _STEP = 1024
 _MOST_SEARCHED = 64
 _MOST_KEPT = 16 * 1024 * 1024
+_MOST_QUOTED = 1024 * 1024
+"""Characters of words that segments repeat; many may be of the same words."""
 _SOURCES = ("web", "retrievedContext", "maps")
 
 
@@ -31,7 +33,9 @@ class Count:
         for at in range(0, len(text), _STEP):
             length = len(text[at : at + _STEP].encode(errors="replace"))
             self._marks.append(self._marks[-1] + length)
-        self._searched = self._shift = 0
+        self.searched = 0
+        """How often all of the text was searched."""
+        self._shift = 0
 
     def byte_of(self, character: int) -> int:
         """The byte at which a character begins."""
@@ -55,8 +59,10 @@ class Count:
         for at in (start, start + self._shift):
             if at >= 0 and self._raw.startswith(words, at):
                 return at
-        self._searched += 1
-        at = self._raw.find(words) if self._searched < _MOST_SEARCHED else -1
+        if self.searched == _MOST_SEARCHED:
+            return -1
+        self.searched += 1
+        at = self._raw.find(words)
         self._shift = at - start if at >= 0 else self._shift
         return at
 
@@ -134,7 +140,11 @@ class Said:
 
     def text(self, choice: int) -> str:
         """The words so far; nothing if they were not kept."""
-        return "".join(self._pieces.get(choice, ()))
+        pieces = self._pieces.get(choice)
+        if not pieces:
+            return ""
+        pieces[:] = ["".join(pieces)]
+        return pieces[0]
 
 
 class Grounding:
@@ -146,6 +156,7 @@ class Grounding:
         self._supports: dict[tuple[int, int, int], list[int]] = {}
         """By part and bytes."""
         self._texts: dict[tuple[int, int, int], str] = {}
+        self._quoted = 0
 
     def add(self, citations: Iterable[Citation], text: str, part: int = 0) -> None:
         """Add citations that count the characters of a text, which is this part."""
@@ -156,8 +167,16 @@ class Grounding:
                 continue
             count = count or Count(text)
             place = part, count.byte_of(each.start), count.byte_of(each.end)
-            self._texts[place] = text[each.start : each.end]
+            if place not in self._supports:
+                self._quote(place, text, each)
             self._supports.setdefault(place, []).append(number)
+
+    def _quote(self, place: tuple[int, int, int], text: str, citation: Citation) -> None:
+        """Keep the words of a segment, unless all together are too many."""
+        words = text[citation.start : citation.end]
+        self._quoted += len(words)
+        if self._quoted <= _MOST_QUOTED:
+            self._texts[place] = words
 
     def written(self) -> Json:
         """The candidate's field; nothing where there are no citations."""
@@ -165,7 +184,7 @@ class Grounding:
             return {}
         supports = [
             {
-                "segment": _written(place, self._texts[place]),
+                "segment": _written(place, self._texts.get(place, "")),
                 "groundingChunkIndices": numbers,
             }
             for place, numbers in self._supports.items()
@@ -179,7 +198,8 @@ class Grounding:
 def _written(place: tuple[int, int, int], text: str) -> Json:
     part, start, end = place
     named: Json = {"partIndex": part} if part else {}
-    return {**named, "startIndex": start, "endIndex": end, "text": text}
+    quoted: Json = {"text": text} if text else {}
+    return {**named, "startIndex": start, "endIndex": end, **quoted}
 
 
 def _source(citation: Citation) -> Json:

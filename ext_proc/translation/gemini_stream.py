@@ -132,17 +132,16 @@ class Reader:
 
     def _cited(self, index: int, candidate: Json) -> Iterator[Delta]:
         """Say what the words so far rest on; an event may repeat what one before it said."""
-        text = self._said.text(index)
-        if not text or gemini_answer.CITED.isdisjoint(candidate):
+        if gemini_answer.CITED.isdisjoint(candidate) or self._read > _MOST_READ:
             return
-        self._read += len(text)
-        if self._read <= _MOST_READ:
-            count = gemini_grounding.Count(text)
-            for each in gemini_grounding.read(candidate, count, (), self._held):
-                piece = CitationPiece(moved(each, 0, len(text)), index)
-                if piece not in self._cites:
-                    self._cites.add(piece)
-                    yield piece
+        text = self._said.text(index)
+        count = gemini_grounding.Count(text)
+        for each in gemini_grounding.read(candidate, count, (), self._held) if text else ():
+            piece = CitationPiece(moved(each, 0, len(text)), index)
+            if piece not in self._cites:
+                self._cites.add(piece)
+                yield piece
+        self._read += len(text) * (1 + count.searched)
 
     def _part(self, index: int, part: Part) -> Iterator[Delta]:
         match part:

@@ -137,6 +137,7 @@ class _Handlers(grpc.GenericRpcHandler):
         self._methods = {
             "/inference.Echo/Unary": grpc.unary_unary_rpc_method_handler(self._unary),
             "/inference.Echo/Fails": grpc.unary_unary_rpc_method_handler(self._fails),
+            "/inference.Echo/Refuses": grpc.unary_unary_rpc_method_handler(self._refuses),
             "/inference.Echo/Answers": grpc.unary_stream_rpc_method_handler(self._answers),
             "/inference.Echo/Asks": grpc.stream_unary_rpc_method_handler(self._asks),
             "/inference.Echo/Both": grpc.stream_stream_rpc_method_handler(self._both),
@@ -156,6 +157,12 @@ class _Handlers(grpc.GenericRpcHandler):
     def _fails(self, request: bytes, context: Any) -> bytes:
         self._note(context)
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no such model version")
+        return request
+
+    def _refuses(self, request: bytes, context: Any) -> bytes:
+        self._note(context)
+        key = self._server.seen[-1]["authorization"]
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, f"no such key: {key}")
         return request
 
     def _answers(self, request: bytes, context: Any) -> Iterator[bytes]:

@@ -394,6 +394,9 @@ def test_grpc_errors_are_grpc_statuses(setup: Setup, channel: grpc.Channel) -> N
         grpc.StatusCode.FAILED_PRECONDITION,
         "no such model version",
     )
+    code, details = status("/inference.Echo/Refuses")
+    assert code == grpc.StatusCode.UNAVAILABLE
+    assert details.startswith("The provider refused the gateway's credentials.")
     code, details = status("/inference.Away/Unary")
     assert code == grpc.StatusCode.UNAVAILABLE
     assert details.startswith("No provider could be reached. (provider_unavailable")

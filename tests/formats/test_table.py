@@ -69,6 +69,49 @@ def test_what_is_not_served(method, path, status):
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions/",
+        "/V1/Chat/completions?x=/y",
+        "/v1/chat/completions;x=1",
+        "/v1/chat;x/completions",
+        "/v1/chat%2fcompletions",
+        "/v1/%63hat/completions",
+        "/v1/chat/completions%20",
+        "/v1beta/models/m%3AgenerateContent",
+        "/v1beta/models/m:generatecontent/",
+        "/v1beta/models/..:generateContent",
+        f"/v1beta/models/{'m' * 257}:countTokens",
+        "/v1/projects/p/locations/l/publishers/google/models/m%3aembedContent",
+        "/model/m/converse/",
+        "/model/a/b/Converse",
+        "/model/a%252fb/converse-stream",
+    ],
+)
+def test_what_a_server_may_take_for_a_path_of_a_format(path):
+    assert find("POST", path) == table.UNKNOWN_PATH
+    assert table.resembles(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat",
+        "/v1/chat/completions/x",
+        "/x/v1/chat/completions",
+        "/v2/models/m/infer",
+        "/v1/models/flowers:predict",
+        "/v1beta/models/text-embedding-005:predict",
+        "/model/m/invoke",
+        "/inference.Converse/converse",
+    ],
+)
+def test_what_is_a_path_of_no_format(path):
+    assert find("POST", path) == table.UNKNOWN_PATH
+    assert not table.resembles(path)
+
+
+@pytest.mark.parametrize(
     "model",
     [
         "anthropic.claude-3-haiku-20240307-v1:0",

@@ -13,9 +13,9 @@ from openai.lib.streaming._deltas import accumulate_delta
 from crds.plan import QuirksPlan
 from ext_proc.call import Line, Reject
 from ext_proc.formats import strict
-from ext_proc.translation import cited, gemini_grounding, requests
+from ext_proc.translation import cited, gemini_grounding, gemini_stream, requests
 from ext_proc.translation.answers import Answer
-from ext_proc.translation.citations import Citation, Place
+from ext_proc.translation.citations import Citation, CitationPiece, Place
 from ext_proc.translation.codec import Asked, UnreadableError
 from ext_proc.translation.neutral import (
     Choice,
@@ -122,6 +122,64 @@ def test_a_segments_own_text_decides():
     assert count.span(7, 12, "Doch.") == (11, 16)
     assert count.span(0, 5, "gibt es nicht") is None
     assert count.span(0, 900, "") is None
+
+
+def test_segments_repeat_their_words_within_a_bound():
+    """A thousand citations of nearly all words do not become a thousand times as many words."""
+    text = "a" * 100_000
+    grounding = gemini_grounding.Grounding()
+    grounding.add([span(PAGE, 0, end) for end in range(99_000, 100_000)], text)
+    written = grounding.written()["groundingMetadata"]["groundingSupports"]
+    segments = [each["segment"] for each in written]
+    assert [each["endIndex"] for each in segments] == [*range(99_000, 100_000)]
+    quoted = [each["text"] for each in segments if "text" in each]
+    assert quoted[0] == text[:99_000]
+    assert len("".join(quoted)) <= 1024 * 1024
+
+
+def test_events_that_cite_nothing_do_not_gather_the_words_so_far(monkeypatch):
+    """Else a stream of many events would be copied as often."""
+    gathered = []
+    text = gemini_grounding.Said.text
+
+    def counted(said, choice):
+        gathered.append(choice)
+        return text(said, choice)
+
+    monkeypatch.setattr(gemini_grounding.Said, "text", counted)
+    reader = CODECS["GeminiContent"].reader()
+    said = {"candidates": [{"content": {"parts": [{"text": "Yes. "}]}, "index": 0}]}
+    chunks = [{"web": {"uri": PAGE.url, "title": PAGE.title}}]
+    cites = {"candidates": [{"groundingMetadata": {"groundingChunks": chunks}, "index": 0}]}
+    for event in (said, said, cites, said):
+        deltas = [*reader.feed(b"data: %b\n\n" % strict.dumps(event))]
+        cited_ = [each.citation for each in deltas if isinstance(each, CitationPiece)]
+        assert cited_ == ([span(PAGE, 0, 10)] if event is cites else [])
+    assert gathered == [0]
+
+
+def test_a_stream_is_looked_through_for_citations_within_a_bound(monkeypatch):
+    """Segments whose words are not there are looked for in all of the text."""
+    monkeypatch.setattr(gemini_stream, "_MOST_READ", 1000)
+    reader = CODECS["GeminiContent"].reader()
+    absent = {"segment": {"endIndex": 1, "text": "No."}, "groundingChunkIndices": [0]}
+    chunks = [{"web": {"uri": PAGE.url, "title": PAGE.title}}]
+
+    def heard(**candidate):
+        event = {"candidates": [{**candidate, "index": 0}]}
+        deltas = [*reader.feed(b"data: %b\n\n" % strict.dumps(event))]
+        return [each for each in deltas if isinstance(each, CitationPiece)]
+
+    def cites(supports):
+        metadata = {"groundingChunks": chunks, "groundingSupports": supports}
+        return heard(groundingMetadata=metadata)
+
+    assert heard(content={"parts": [{"text": "Yes. " * 20}]}) == []
+    assert cites([absent]) != []
+    heard(content={"parts": [{"text": "Yes."}]})
+    assert cites([absent] * 20) != []
+    heard(content={"parts": [{"text": "Yes."}]})
+    assert cites([absent]) == []
 
 
 def whole(provider, caller, name):

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller import ir, names
 from controller.settings import BuildSettings
-from controller.xds import overlap, snapshot
+from controller.xds import clusters, overlap, snapshot
 from controller.xds.build import Builder, build
 from controller.xds.refusals import Refusal
 from controller.xds.snapshot import CLUSTER, LISTENER, PLAN, ROUTE, SECRET
@@ -264,3 +265,13 @@ def test_what_envoy_refused_takes_out_what_needs_it_and_nothing_else():
     assert no_certificate.targets == config.targets
     assert [each.port for each in left(LISTENER, "listener/8080").listeners] == [8443]
     assert left(CLUSTER, "default/one/*", replaced=True) is config
+
+
+@pytest.mark.parametrize(
+    ("more", "codec"), [({}, 0), ({"version": "HTTP2"}, 1), ({"http2": True}, 1)]
+)
+def test_probes_speak_the_http_that_requests_do(more, codec):
+    check = ir.HealthCheck("/health", 10, 1, 3, 1)
+    target = replace(configs.target("one", 80), health_check=check, **more)
+    [probe] = clusters.build(target, SETTINGS).health_checks
+    assert probe.http_health_check.codec_client_type == codec
