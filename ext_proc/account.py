@@ -162,7 +162,8 @@ def _arm(facts: Facts, target: TargetPlan) -> Arm:
     call = facts.admission.call
     if call is None:  # nobody read what model it is for
         return Arm(target.backend, "")
-    return Arm(target.backend, target.model or _known_name(target, (call.model,)), _prompt(target))
+    model = target.model or _known_name(facts, target, (call.model,))
+    return Arm(target.backend, model, _prompt(target))
 
 
 def _prompt(target: TargetPlan | None) -> str:
@@ -170,12 +171,12 @@ def _prompt(target: TargetPlan | None) -> str:
 
 
 def _public_name(facts: Facts, names: tuple[str, ...]) -> str:
-    return _known_name(facts.target, names) if facts.target is not None else OTHER
+    return _known_name(facts, facts.target, names) if facts.target is not None else OTHER
 
 
-def _known_name(target: TargetPlan, names: tuple[str, ...]) -> str:
+def _known_name(facts: Facts, target: TargetPlan, names: tuple[str, ...]) -> str:
     for name in names:
-        if name == target.model or name in target.prices:
+        if name == target.model or name in target.prices or matching.names(facts.host, name):
             return name
         if known := catalogue.known_as(target.provider, name):
             return known

@@ -49,7 +49,7 @@ class Attempts:
         failed = self._failed(answer)
         for each in failed:
             self._judge(each, answer, now_s)
-        if target is not None and _is_failure(answer.status):
+        if target is not None and is_failure(answer.status):
             self._judge(target, answer, now_s)
         elif target is not None:
             self._learned.health.succeeded(target.cluster, self._sent_s)
@@ -95,5 +95,6 @@ class Attempts:
             self._wait = None
 
 
-def _is_failure(status: int) -> bool:
+def is_failure(status: int) -> bool:
+    """Whether the next target is asked after such an answer."""
     return status == 429 or status >= 500

@@ -11,7 +11,7 @@ from crds.plan import TargetPlan
 from ext_proc import account, wording
 from ext_proc.account import End, Facts
 from ext_proc.admission import Admission
-from ext_proc.attempts import Answered, Attempts
+from ext_proc.attempts import Answered, Attempts, is_failure
 from ext_proc.budgets import RuleName
 from ext_proc.call import Call, Reject
 from ext_proc.events import Answer
@@ -43,6 +43,8 @@ class Case:
         self.attempts: Attempts | None = None
         """Made once there is a verdict."""
         self._slot: TargetPlan | None = None
+        self._granted = True
+        """The rule's budget let it be tried again."""
 
     def refuse(self, reject: Reject) -> Replies:
         """Answer with an error in the caller's own words."""
@@ -119,9 +121,8 @@ class Case:
         if limit is None:
             return True
         world = self.world
-        granted = world.learned.budgets.ask(_name(match), limit, world.clock())
-        self.facts.budget_spent = not granted
-        return granted
+        self._granted = world.learned.budgets.ask(_name(match), limit, world.clock())
+        return self._granted
 
     def send(self, order: Sequence[TargetPlan], *, stream: bool) -> None:
         """The request goes to these targets."""
@@ -142,6 +143,7 @@ class Case:
             self.world.learned.budgets.spend(_name(match), answer.attempts - 1, now_s)
         if self.attempts is not None:
             facts.failed = self.attempts.answered(answer, now_s)
+        facts.budget_spent = not self._granted and is_failure(answer.status)
         if answer.target is not None:
             self._occupy(answer.target)
 

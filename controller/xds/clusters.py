@@ -225,15 +225,16 @@ def _only_http2(target: ir.Target) -> bool:
 def _ejection(target: ir.Target) -> OutlierDetection:
     """Gateway errors and connections that fail eject for a short time; a plain 500 does not.
 
-    At 99 % the refusing endpoint itself is never ejected while the others are. A probe that
-    succeeds ends no ejection: what requests meet counts more.
+    The last endpoints are never ejected, a lone one neither: of n and the refusing one, n are at
+    least half. Whether such a target is asked is for the guard to say. A probe that succeeds ends
+    no ejection: what requests meet counts more.
     """
     ejection = target.ejection
     return OutlierDetection(
         interval=timedelta(seconds=1),
         base_ejection_time=timedelta(seconds=ejection.base_s),
         max_ejection_time=timedelta(seconds=ejection.base_s * LONGEST_EJECTION),
-        max_ejection_percent=99,
+        max_ejection_percent=49,
         split_external_local_origin_errors=True,
         consecutive_gateway_failure=ejection.after,
         enforcing_consecutive_gateway_failure=100,

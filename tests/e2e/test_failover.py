@@ -101,6 +101,28 @@ def test_refused_unresolvable_and_ejected_targets_are_passed_over(tmp_path: Path
     second.close()
 
 
+def test_a_lone_target_is_asked_however_often_it_failed(tmp_path: Path) -> None:
+    """One overloaded model of an account takes no other model from its callers."""
+    provider, port = harness.Provider(), harness.free_port()
+    harness.write(
+        tmp_path,
+        gateway=harness.gateway(port),
+        only=harness.backend("only", provider.port),
+        route=harness.route("assistant", "  - {name: only, backendRefs: [{name: only}]}\n"),
+    )
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    messages = [{"role": "user", "content": "hello"}]
+    with harness.running(tmp_path):
+        for _ in range(12):
+            busy = httpx2.post(url, json={"model": "fault-status-503", "messages": messages})
+            assert busy.status_code == 503
+        assert len(provider.received) == 12
+        for _ in range(4):
+            well = httpx2.post(url, json={"model": "echo", "messages": messages})
+            assert well.status_code == 200
+    provider.close()
+
+
 def test_a_full_backend_is_passed_over(tmp_path: Path) -> None:
     """One request may be under way at the first; all others go to the second, and the place is freed."""
     first, second = harness.Provider(fault="fault-delay-2"), harness.Provider()
