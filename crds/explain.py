@@ -38,6 +38,10 @@ PATTERNS: Mapping[str, str] = {
 }
 
 
+_SHORTEST = 3
+"""A known word of more letters than this is meant where another begins with it."""
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, str]]:
     """Each thing wrong: where, and the fix."""
     every = error.errors(include_url=False)
@@ -53,8 +57,10 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Locati
 def closest(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` if a known word is near, else nothing."""
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[near[0]]}?" if near else ""
+    asked = word.lower()[:100]
+    near = [name for name in by_lower if len(name) > _SHORTEST and asked.startswith(name)]
+    near = near or difflib.get_close_matches(asked, by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[max(near, key=len)]}?" if near else ""
 
 
 def unknown_field(name: str, known: Iterable[str]) -> str:

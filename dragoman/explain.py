@@ -20,6 +20,7 @@ from controller.sources.gather import Reading
 from controller.tokens.minter import assumed
 from controller.translate import translate
 from controller.translate.conditions import problems
+from crds.plan import GENERIC
 from dragoman.explanation import Explanation, Level, Request, Target, explain
 from dragoman.hosts import UnclearError
 
@@ -65,13 +66,15 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="a directory of YAML")
     parser.add_argument(
-        "--request", type=Path, required=True, metavar="FILE", help="the request's body"
+        "--request", type=Path, metavar="FILE", help="the request's body; without it there is none"
     )
     parser.add_argument(
         "--header", action="append", default=[], metavar="K:V", help="a header, such as host:…"
     )
-    parser.add_argument("--path", default=_DEFAULT_PATH, metavar="P", help=_DEFAULT_PATH)
-    parser.add_argument("--method", default="POST", metavar="M", help="POST")
+    parser.add_argument(
+        "--path", default=_DEFAULT_PATH, metavar="P", help=f"default {_DEFAULT_PATH}"
+    )
+    parser.add_argument("--method", default="POST", metavar="M", help="default POST")
     parser.add_argument("--port", type=int, metavar="N", help="the listener's, where it matters")
     parser.add_argument("--json", action="store_true", help="for machines")
     return parser.parse_args(argv)
@@ -79,7 +82,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _request(arguments: argparse.Namespace) -> Request:
     try:
-        body = arguments.request.read_bytes()
+        body = arguments.request.read_bytes() if arguments.request else b""
     except OSError as error:
         raise _UnreadableError(f"{arguments.request}: {error.strerror}") from None
     headers: dict[str, str] = {}
@@ -107,7 +110,8 @@ def _document(explanation: Explanation) -> dict[str, Any]:
 def _lines(it: Explanation) -> Iterator[str]:
     yield f"virtual host  {it.virtual_host or 'none'}"
     if it.format:
-        yield f"format        {it.format}, model {it.model or 'unread'}"
+        read = "passed on unread" if it.format == GENERIC else f"model {it.model or 'unread'}"
+        yield f"format        {it.format}, {read}"
     for level in it.levels:
         yield from _level(level)
     if it.labels:
@@ -119,16 +123,14 @@ def _lines(it: Explanation) -> Iterator[str]:
     if len(it.others) > _SHOWN_OTHERS:
         yield f"  not         {len(it.others) - _SHOWN_OTHERS} more"
     for place, target in enumerate(it.targets, 1):
-        asked = _named(target.backend, target.model)
-        asked += f" with {target.prompt}" if target.prompt else ""
+        asked = _named(it, target.backend, target.model, target.prompt)
         yield f"target {place:<6} {asked}: priority {target.priority}, {_place(it, target)}"
     if it.chooser:
         yield f"chosen        by {it.chooser}"
     for each in it.left_out:
-        yield f"  not         {_named(each.backend, each.model)}: {each.why}"
+        yield f"  not         {_named(it, each.backend, each.model)}: {each.why}"
     for mirror in it.mirrors:
-        asked = _named(mirror.backend, mirror.model)
-        asked += f" with {mirror.prompt}" if mirror.prompt else ""
+        asked = _named(it, mirror.backend, mirror.model, mirror.prompt)
         said = f"no copy, {mirror.why}" if mirror.why else f"a copy of {mirror.percent} %"
         yield f"mirror        {asked}: {said}"
     yield _ending(it)
@@ -155,8 +157,11 @@ def _counts(found: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(found.items()))
 
 
-def _named(backend: str, model: str | None) -> str:
-    return f"{backend} ({model or 'the model asked for'})"
+def _named(it: Explanation, backend: str, model: str | None, prompt: str | None = None) -> str:
+    if it.format == GENERIC:
+        return backend
+    asked = f"{backend} ({model or 'the model asked for'})"
+    return f"{asked} with {prompt}" if prompt else asked
 
 
 def _ending(it: Explanation) -> str:

@@ -8,6 +8,7 @@ import yaml
 
 from crds.aipolicy import AIPolicySpec, TargetRef
 from crds.airoute import AIRouteSpec
+from crds.explain import closest
 from crds.gateway import SecretValue
 from crds.load import Loaded, load
 from crds.meta import Key
@@ -200,3 +201,12 @@ def test_a_whole_policy() -> None:
     text = policy("[{group: dragoman.dev, kind: AIRoute, name: r}]").replace("PPI", "PII")
     (found,) = load(text, "f", {}).objects
     assert isinstance(found.spec, AIPolicySpec)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("EmailAddress", "Email"), ("Emial", "Email"), ("ipadress", "IPAddress"), ("Passport", "")],
+)
+def test_the_word_that_was_meant_is_found(word: str, meant: str) -> None:
+    known = ("Email", "MACAddress", "IPAddress")
+    assert closest(word, known) == (f"; did you mean {meant}?" if meant else "")

@@ -307,7 +307,7 @@ def test_what_cannot_be_read_ends_with_2(
         assert printed.out == ""
         assert said in printed.err, arguments
     with pytest.raises(SystemExit, match="2"):
-        explain.main([str(world)])
+        explain.main([])
 
 
 TOKENS = """
@@ -461,11 +461,16 @@ def test_a_request_in_no_format(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "needs provider HTTP" in document["left_out"][1]["why"]
     assert [each["rule"] for each in document["others"]] == ["rest"]
     assert "infer of default/unread" in text
+    assert "format        Generic, passed on unread\n" in text
+    assert "target 1      default/triton: priority 0, weight 1\n" in text
 
     policy = "apiVersion: dragoman.dev/v1alpha1\nkind: AIPolicy\nmetadata: {name: reads}\nspec:\n"
     policy += "  targetRefs: [{group: dragoman.dev, kind: AIRoute, name: unread}]\n"
     policy += "  request: {maxPromptTokens: 5}\n"
     (tmp_path / "policy.yaml").write_text(policy)
+    given = [str(tmp_path), "--path", "/v2/x", "--method", "GET"]
+    assert explain.main(given) == 1, "a request without body is judged alike"
+    capsys.readouterr()
     code, document, _ = ask()
     assert code == 1
     assert document["rule"]["rule"] == "rest"
