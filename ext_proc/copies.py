@@ -12,7 +12,7 @@ from ext_proc import mirrors, wires
 from ext_proc.account import End
 from ext_proc.call import Line
 from ext_proc.case import LARGE_BYTES
-from ext_proc.events import Continue, Event, RequestBody, RequestHeaders, RequestTrailers
+from ext_proc.events import Answer, Continue, Event, RequestBody, RequestHeaders, RequestTrailers
 from ext_proc.machine import Outcome, OutOfOrderError, Pending, Replies, Step
 from ext_proc.mirrors import Ticket
 from ext_proc.plans import Route
@@ -20,9 +20,8 @@ from ext_proc.translation import requests
 from ext_proc.translation.requests import Spoken
 from ext_proc.wires import Wire
 
-
-class StaleError(Exception):
-    """The plan that the request was judged by is in force no more."""
+_STALE = Answer(503, b"", details="dragoman_stale_copy")
+"""The plan that the request was judged by is in force no more: such a copy ends here."""
 
 
 class Copy:
@@ -50,29 +49,31 @@ class Copy:
             case _:
                 raise OutOfOrderError(type(event).__name__)
 
-    def _apart(self, write: "partial[Continue]") -> Pending:
+    def _apart(self, write: "partial[Continue | Answer]") -> Pending:
         def resume() -> Step:
             return partial(self._sent, write())
 
         return Pending(resume)
 
-    def _sent(self, reply: Continue) -> Replies:
+    def _sent(self, reply: Continue | Answer) -> Replies:
         self.done = True
         return (reply,)
 
-    def _write(self, body: bytes, ticket: Ticket) -> Continue:
+    def _write(self, body: bytes, ticket: Ticket) -> Continue | Answer:
         wire = self._wire(ticket)
+        if wire is None:
+            return _STALE
         spoken = Spoken(ticket.format, Line(wire.model, ticket.stream))
         return Continue(
             set_headers=((TRANSLATED_HEADER, "1"), (PATH_HEADER, wire.path)),
             body=requests.rewrite(body, spoken, wire),
         )
 
-    def _wire(self, ticket: Ticket) -> Wire:
-        """The wire that the guard found; raises StaleError."""
+    def _wire(self, ticket: Ticket) -> Wire | None:
+        """The wire that the guard found; None: by a plan of another version."""
         route = self._routes.get(ticket.route)
         if route is None or route.version != ticket.version:
-            raise StaleError
+            return None
         targets = (each.target for each in route.rules[ticket.rule].plan.mirrors)
         target = next(each for each in targets if each.cluster == self._cluster)
         wire = wires.find(target, ticket.format, ticket.model, stream=ticket.stream)
