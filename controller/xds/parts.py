@@ -65,7 +65,11 @@ def _copied(target: ir.Target, settings: BuildSettings) -> Cluster:
 
 
 def _judged(target: ir.Target, settings: BuildSettings) -> Cluster:
-    return passage.onward(target, settings, names.judged(target.name))
+    """Where copies end: no guard learns who fails there, so a lone endpoint may be passed over."""
+    made = passage.onward(target, settings, names.judged(target.name))
+    if made.outlier_detection is not None:
+        made.outlier_detection.max_ejection_percent = 99
+    return made
 
 
 def _picking(target: ir.Target, _: BuildSettings) -> Listener:

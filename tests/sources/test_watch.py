@@ -137,7 +137,7 @@ async def test_a_broken_backend_keeps_its_last_content(tmp_path) -> None:
         assert bad.resources.backends[key].spec.provider == "OpenAI"
         assert (
             bad.problems[0].message
-            == f"must be one of OpenAI, AzureOpenAI, Anthropic, Gemini, VertexAI, Bedrock, HuggingFace, Cohere, Mistral, OpenAICompatible; did you mean OpenAI?; {KEPT}"
+            == f"must be one of OpenAI, AzureOpenAI, Anthropic, Gemini, VertexAI, Bedrock, HuggingFace, Cohere, Mistral, OpenAICompatible, HTTP; did you mean OpenAI?; {KEPT}"
         )
         path.write_text(BACKEND.replace("OpenAI", "Anthropic"))
         good = await watched.until(lambda reading: not reading.problems)

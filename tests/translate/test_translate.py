@@ -150,7 +150,7 @@ def test_every_name_has_an_owner() -> None:
         names.http_routes(80),
         "vh/infra/ai/http/*",
         "route/infra/one",
-        "infra/openai/*",
+        *names.parts("infra/openai/*", None),
     }
 
 
